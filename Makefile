@@ -1,0 +1,53 @@
+# Every target makes its own virtual environment on demand. `make demo` is the way in.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help demo pictures test test-slow test-gpu check format world default-model docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
+
+# Made again whenever the dependencies change; the code itself is installed editable.
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,dev]'
+	@touch $@
+
+demo: $(STAMP)  ## three instructions of one sample picture: answers on screen, overlays in out/demo
+	@$(BIN)/python examples/quickstart.py
+
+pictures: $(STAMP)  ## draw the pictures of the README again with the model in the package
+	@$(BIN)/python examples/readme_pictures.py
+
+test: $(STAMP)  ## the default tests (no network, no GPU)
+	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+
+test-slow: $(STAMP)  ## the tests that train or measure something
+	$(BIN)/python -m pytest -q -m "slow and not gpu"
+
+test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves without one)
+	$(BIN)/python -m pytest -q -m gpu
+
+check: $(STAMP)  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+world: $(STAMP)  ## render sixty-four scenes of the procedural world into out/world
+	$(BIN)/mglmm world render --seeds 0:64 --out out/world
+
+default-model: $(STAMP)  ## train the model in the package again (hours; see the recipe's header)
+	$(BIN)/mglmm train recipes/train/default.yaml
+
+docs: $(STAMP)  ## check that every link and every file named in the docs exists
+	$(BIN)/python -m pytest -q tests/test_docs.py
+
+clean:  ## remove the virtual environment and the caches (never out/, which may hold trained models)
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,328 @@
+"""The command `mglmm`. Torch and everything heavy is imported inside the commands, so that `--help` is quick.
+
+A mistake that the user can mend is one plain line on stderr and exit code 2; Ctrl-C is one line and exit code 130.
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from mglmm import __version__
+from mglmm.schema import UserError
+
+if TYPE_CHECKING:
+    from mglmm.predict import ImagePrediction, Predictor
+
+USER_ERROR = 2
+INTERRUPTED = 130
+"""Exit codes. Source: 2 as argparse has it, 130 = 128 + SIGINT as shells have it."""
+
+CHAT_HELP = "Type an instruction; /save FILE writes the last answer as a picture, /quit or Ctrl-D ends."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The exit code of the command with these arguments (None: those of the process)."""
+    try:
+        parsed = _parser().parse_args(arguments)
+        parsed.run(parsed)
+        sys.stdout.flush()
+    except UserError as error:
+        return _complain(str(error), USER_ERROR)
+    except KeyboardInterrupt as interrupt:
+        return _complain(str(interrupt) or "interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        # the reader of our output has gone, as in `mglmm ... | head`; nothing is left to flush to at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def ask(options: argparse.Namespace) -> None:
+    """Print the answer to one instruction about one picture; write it as JSON and as a picture if asked to."""
+    if not options.instruction.strip():
+        raise UserError("the instruction is empty; say what to describe, segment or answer")
+    # everything that can be wrong is looked at before the model is loaded
+    from mglmm.images import load_image
+
+    load_image(options.image)
+    to_stdout = options.json == "-"
+    json_path = Path(options.json) if options.json and not to_stdout else None
+    if json_path:
+        check_writable(json_path)
+    if options.save:
+        check_picture_path(options.save)
+    prediction = _predictor(options).ask(options.image, options.instruction, max_new_tokens=options.max_new_tokens)
+    # the answer is shown first: whatever fails after that, it is not lost
+    if to_stdout:
+        print(prediction.to_json())
+    else:
+        show(prediction, Console())
+    if json_path:
+        _write_text(json_path, prediction.to_json() + "\n")
+    if options.save:
+        prediction.save(options.save)
+
+
+def chat(options: argparse.Namespace) -> None:
+    """A conversation about one picture: one instruction a line on stdin, until its end or /quit."""
+    from mglmm.images import load_image
+
+    image = load_image(options.image)
+    console = Console()
+    talk = _predictor(options).chat(image)
+    interactive = sys.stdin.isatty()
+    if interactive:
+        console.print(CHAT_HELP, style="dim")
+    while (line := _next_line(console, interactive)) is not None:
+        try:
+            if line == "/quit":
+                return
+            if line.startswith("/save"):
+                _save_last(talk.turns, line.removeprefix("/save").strip())
+            elif line:
+                show(talk.ask(line, max_new_tokens=options.max_new_tokens), console)
+        except UserError as error:
+            # in a conversation a mistake costs one line, not the conversation
+            _complain(str(error), USER_ERROR)
+
+
+def world_render(options: argparse.Namespace) -> None:
+    """Render pictures of the world into a folder; goes on where an earlier run of the same command stopped."""
+    from mglmm.world.export import render_to
+
+    first, end = options.seeds
+    count = render_to(options.out, range(first, end), size=options.size, novel=options.novel)
+    Console(stderr=True).print(f"{options.out}: {end - first} samples, {count} of them new", highlight=False)
+
+
+def train(options: argparse.Namespace) -> None:
+    """Run a training recipe; goes on from the last checkpoint of an interrupted run."""
+    from mglmm.train import train as run_recipe
+
+    print(run_recipe(options.recipe, options.overrides))
+
+
+def evaluate(options: argparse.Namespace) -> None:
+    """Run a benchmark and print its scores; goes on where an interrupted run stopped."""
+    from mglmm.eval.run import run_benchmark
+
+    out = options.out or Path("out") / "eval" / options.benchmark
+    _quiet()
+    result = run_benchmark(
+        options.benchmark,
+        model=options.model,
+        out=out,
+        seeds=options.seeds,
+        data=options.data,
+        limit=options.limit,
+        device=options.device,
+        batch_size=options.batch_size,
+        text_similarity=options.text_similarity,
+    )
+    print_scores(result, Console())
+    print(f"report: {out / 'report.md'}")
+
+
+def show(prediction: "ImagePrediction", console: Console) -> None:
+    """Print an answer, its phrases on the colors of their masks, and one line about every mask."""
+    from mglmm.viz import terminal_text
+
+    console.print(terminal_text(prediction.answer) if prediction.answer.text else "(no answer)")
+    num_pixels = prediction.size[0] * prediction.size[1]
+    for segment in prediction.segments:
+        x0, y0, x1, y1 = (round(edge) for edge in segment.box)
+        share = f"{segment.area / num_pixels:.1%}"
+        line = f"  {segment.label or '(no phrase)'}: {share} of the picture, box {x0},{y0} to {x1},{y1}"
+        console.print(escape(line), style="dim", highlight=False)
+
+
+def print_scores(result: dict[str, Any], console: Console) -> None:
+    """Print the scores of a benchmark, or of each benchmark of a suite, as a table."""
+    for part in result.get("benchmarks", {result["benchmark"]: result}).values():
+        table = Table("group", "questions", "score", "official", "corrected", title=part["benchmark"])
+        for group, scores in part["groups"].items():
+            for name in dict.fromkeys([*scores["official"], *scores["corrected"]]):
+                cells = [_score(scores[protocol].get(name)) for protocol in ("official", "corrected")]
+                table.add_row(group, str(scores["num_questions"]), name, *cells)
+        console.print(table)
+
+
+def check_writable(path: Path) -> None:
+    """Nothing, if a file can be written at `path`, as found by writing beside it.
+
+    Raises:
+        UserError: the folder is missing or cannot be written, or `path` is a folder or read-only.
+    """
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder; give a file")
+    if not path.parent.is_dir():
+        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UserError(f"{path}: cannot be written (the file is read-only)")
+
+
+def check_picture_path(path: Path) -> None:
+    """Nothing, if a picture can be written at `path`; Raises UserError as `check_writable`, or for a wrong ending."""
+    from PIL import Image
+
+    writable = {ending for ending, name in Image.registered_extensions().items() if name in Image.SAVE}
+    if path.suffix.lower() not in writable:
+        raise UserError(f"{path}: no picture format has this ending; use .png or .jpg")
+    check_writable(path)
+
+
+def seed_range(text: str) -> tuple[int, int]:
+    """(first, end) of "first:end", the end exclusive; for argparse."""
+    first, _, end = text.partition(":")
+    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no range; give first:end with first < end, as in 0:100")
+    return int(first), int(end)
+
+
+def positive(text: str) -> int:
+    """A whole number of at least 1; for argparse."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports a wrong command line as the user error that it is: one line."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UserError(f"{message} (see {self.prog} --help)")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="mglmm", description="Ask about pictures; the answers' phrases are tied to masks.")
+    parser.add_argument("--version", action="version", version=f"mglmm {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    command = _command(commands, "ask", ask, "answer one instruction about one picture")
+    command.add_argument("image", type=Path, metavar="IMAGE")
+    command.add_argument("instruction", metavar="INSTRUCTION")
+    _add_model_options(command)
+    _add_length_option(command)
+    command.add_argument("--json", metavar="OUT.json", help="write the answer as JSON; '-' prints JSON alone")
+    command.add_argument("--save", type=Path, metavar="OUT.png", help="write the picture with its masks")
+
+    command = _command(commands, "chat", chat, "talk about one picture, turn by turn")
+    command.add_argument("image", type=Path, metavar="IMAGE")
+    _add_model_options(command)
+    _add_length_option(command)
+
+    world = commands.add_parser("world", help="the procedural world with exact ground truth")
+    world_commands = world.add_subparsers(metavar="COMMAND", required=True)
+    command = _command(world_commands, "render", world_render, "write pictures and samples.jsonl into a folder")
+    command.add_argument("--seeds", type=seed_range, required=True, metavar="A:B", help="the end is exclusive")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--size", type=positive, default=256, metavar="PX", help="longer side (default: %(default)s)")
+    command.add_argument("--novel", action="store_true", help="pairs of kind and color that training never shows")
+
+    command = _command(commands, "train", train, "run a training recipe")
+    command.add_argument("recipe", type=Path, metavar="RECIPE")
+    command.add_argument("overrides", nargs="*", metavar="key=value", help="as in trainer.learning_rate=1e-4")
+
+    command = _command(commands, "eval", evaluate, "run a benchmark; an unknown name lists them all")
+    command.add_argument("benchmark", metavar="BENCHMARK")
+    command.add_argument(
+        "--seeds", type=seed_range, metavar="A:B", help="pictures of the world (default: 500 held out)"
+    )
+    command.add_argument("--data", type=Path, metavar="ROOT", help="folder of the data set")
+    command.add_argument("--limit", type=positive, metavar="N", help="only the first N questions")
+    command.add_argument("--out", type=Path, metavar="DIR", help="(default: out/eval/BENCHMARK)")
+    command.add_argument("--batch-size", type=positive, default=16, metavar="N", help="(default: %(default)s)")
+    command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    _add_model_options(command)
+    return parser
+
+
+def _command(
+    commands: Any, name: str, run: Callable[[argparse.Namespace], None], about: str
+) -> argparse.ArgumentParser:
+    command: argparse.ArgumentParser = commands.add_parser(name, help=about, description=run.__doc__)
+    command.set_defaults(run=run)
+    return command
+
+
+def _add_model_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--model", default="default", metavar="M", help="'default', a folder, or a hub id")
+    command.add_argument("--device", metavar="D", help="as in cpu or cuda:0 (default: CUDA if there is one)")
+
+
+def _add_length_option(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--max-new-tokens", type=positive, default=512, metavar="N", help="(default: %(default)s)")
+
+
+def _predictor(options: argparse.Namespace) -> "Predictor":
+    """The model of the options, loaded with a word on the terminal while one waits."""
+    console = Console(stderr=True)
+    with console.status("loading the model"):
+        _quiet()
+        from mglmm.predict import load
+
+        return load(options.model, device=options.device)
+
+
+def _quiet() -> None:
+    """Libraries keep their progress bars and advice to themselves: stderr is for our one line."""
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    warnings.filterwarnings("ignore")
+
+
+def _next_line(console: Console, interactive: bool) -> str | None:
+    """The next line of stdin without the space around it; None at its end."""
+    try:
+        return (console.input("[bold]> [/bold]") if interactive else input()).strip()
+    except EOFError:
+        return None
+
+
+def _save_last(turns: "Sequence[ImagePrediction]", name: str) -> None:
+    if not name:
+        raise UserError("/save needs a file, as in /save overlay.png")
+    if not turns:
+        raise UserError("/save: nothing has been answered yet")
+    check_picture_path(Path(name))
+    turns[-1].save(name)
+
+
+def _score(score: dict[str, Any] | None) -> str:
+    if score is None:
+        return ""
+    return "-" if score["value"] is None else f"{score['value']:.3f}"
+
+
+def _write_text(path: Path, text: str) -> None:
+    """Write atomically: a reader never sees half a file."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"mglmm: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,111 @@
+"""Run recipes: one YAML file on a typed, frozen model that refuses unknown keys."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mglmm.schema import UserError
+
+
+class Recipe(BaseModel):
+    """Base of all recipes and of their sections: immutable, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+R = TypeVar("R", bound=Recipe)
+
+
+def load_recipe(path: str | Path, cls: type[R], overrides: Sequence[str] = ()) -> R:
+    """The recipe in a YAML file as a `cls`, after overrides of the form "key=value" or "section.key=value".
+
+    An override's value is read as YAML: numbers, true / false, null and lists mean the same as in the file.
+
+    Raises:
+        UserError: the file cannot be read or is not a YAML mapping, an override is no "key=value", or a key or value
+            does not fit `cls`; an unknown key is answered with the valid ones.
+    """
+    values = _read_mapping(Path(path))
+    for override in overrides:
+        _apply(values, override)
+    try:
+        return cls.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        if first["type"] == "extra_forbidden":
+            valid = ", ".join(_valid_keys(cls, first["loc"][:-1]))
+            raise UserError(f"{path}: unknown key {where!r}; valid keys are: {valid}") from error
+        raise UserError(f"{path}: {where or 'recipe'}: {first['msg']}") from error
+
+
+class _Loader(yaml.SafeLoader):
+    """Safe YAML that refuses a key given twice: plain YAML would silently keep the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                problem = f"the key {key.value!r} stands twice"
+                raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
+            seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
+        return super().construct_mapping(node, deep)
+
+
+def _read_mapping(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise UserError(f"{path}: {reason}") from error
+    try:
+        values = yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        raise UserError(f"{path}{line}: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path}: {' '.join(str(error).split())}") from error
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        raise UserError(f"{path}: a recipe is a mapping of keys to values, not a {type(values).__name__}")
+    return values
+
+
+def _apply(values: dict[str, Any], override: str) -> None:
+    """Set the key that an override names, in place."""
+    key, equals, text = override.partition("=")
+    if not equals or not all(key.split(".")):
+        raise UserError(f"override {override!r}: write it as key=value or section.key=value")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"override {override!r}: the value is not valid YAML") from error
+    *sections, last = key.split(".")
+    for section in sections:
+        inner = values.setdefault(section, {})
+        if inner is None:
+            inner = values[section] = {}
+        if not isinstance(inner, dict):
+            raise UserError(f"override {override!r}: {section!r} is a single value, not a section")
+        values = inner
+    values[last] = value
+
+
+def _valid_keys(cls: type[BaseModel], sections: Sequence[int | str]) -> list[str]:
+    """The keys that the model at this place of the recipe knows."""
+    for section in sections:
+        inner = _models_in(cls.model_fields[section].annotation) if section in cls.model_fields else []
+        if inner:
+            cls = inner[0]
+    return sorted(cls.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The record types that an annotation names, also inside `list[...]`, `X | None` and the like."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in get_args(annotation) for model in _models_in(part)]

@@ -1,0 +1,129 @@
+"""From samples to the batch that the model's forward takes."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+import torch
+from PIL import Image
+
+from mglmm.schema import Sample, Turn
+
+
+IGNORED = -100
+"""Label of tokens that carry no loss (torch's cross_entropy default)."""
+
+
+class TrainItem(NamedTuple):
+    """An image, its sample, and the conversations about it that this step trains on."""
+
+    image: Image.Image
+    sample: Sample
+    conversations: Sequence[Sequence[Turn]]
+
+
+class ExampleMaker(Protocol):
+    """What the collator needs of a processor (see `MGLMMProcessor.example`)."""
+
+    tokenizer: Any
+
+    def example(self, image: Any, conversations: Any, segment_masks: Any, with_image: bool = True) -> dict[str, Any]:
+        """One training example."""
+        ...
+
+
+class Row(NamedTuple):
+    """One row of a batch: token ids, labels, position of each token in its conversation, and which conversation of
+    the row it belongs to (0: the beginning that all of them share)."""
+
+    ids: list[int]
+    labels: list[int]
+    positions: list[int]
+    conversation: list[int]
+
+
+def pack(ids: Sequence[Sequence[int]], labels: Sequence[Sequence[int]]) -> Row:
+    """Several conversations about one image in one row, behind the beginning that they share (the image's tokens).
+
+    The shared beginning stops before any token that is trained, and leaves each conversation at least one token that
+    is not: so the token before a trained one always belongs to the same conversation.
+    """
+    shared = min(next((i for i, label in enumerate(row) if label != IGNORED), len(row)) for row in labels) - 1
+    while any(row[:shared] != ids[0][:shared] for row in ids):
+        shared -= 1
+    row = Row(list(ids[0][:shared]), list(labels[0][:shared]), list(range(shared)), [0] * shared)
+    for number, (one, its_labels) in enumerate(zip(ids, labels, strict=True), start=1):
+        row.ids.extend(one[shared:])
+        row.labels.extend(its_labels[shared:])
+        row.positions.extend(range(shared, len(one)))
+        row.conversation.extend([number] * (len(one) - shared))
+    return row
+
+
+def visibility(conversation: torch.Tensor) -> torch.Tensor:
+    """bool[R, 1, T, T], true where token t may look at token u: u is not later, and of the same conversation or shared.
+
+    Args:
+        conversation: int[R, T], 0 for shared tokens, -1 for padding (which sees itself alone, to keep softmax finite).
+    """
+    length = conversation.shape[1]
+    seen = (conversation[:, None, :] == 0) | (conversation[:, :, None] == conversation[:, None, :])
+    seen &= (conversation[:, None, :] >= 0) & torch.ones(length, length, dtype=torch.bool).tril()
+    return (seen | torch.eye(length, dtype=torch.bool))[:, None]
+
+
+class Collator:
+    """Makes batches, B images with R rows and M trained `[SEG]` in all:
+
+    input_ids, labels, attention_mask: int[R, T], right-padded; row_image_index: int[R];
+    pixel_values: float[B, 3, h, w] (absent if `with_image` is False); grounding_pixel_values: float[B, 3, S, S];
+    mask_labels: bool[M, h', w'], in order of rows and text.
+
+    With `packed` all conversations about an image share one row (R = B) and its image tokens: position_ids int[R, T]
+    and a bool[R, 1, T, T] attention mask keep them apart. It needs a language model that takes both (LLaVA's kin do).
+    """
+
+    def __init__(self, processor: ExampleMaker, with_image: bool = True, packed: bool = False):
+        self.processor = processor
+        self.with_image = with_image
+        self.packed = packed
+
+    def __call__(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
+        """The batch of these items."""
+        examples = [
+            self.processor.example(
+                item.image,
+                item.conversations,
+                {s.id: s.rle.to_coco() for s in item.sample.segments},
+                with_image=self.with_image,
+            )
+            for item in items
+        ]
+        if self.packed:
+            rows = [(i, pack(e["input_ids"], e["labels"])) for i, e in enumerate(examples)]
+        else:
+            rows = [
+                (i, Row(ids, labels, list(range(len(ids))), [1] * len(ids)))
+                for i, e in enumerate(examples)
+                for ids, labels in zip(e["input_ids"], e["labels"], strict=True)
+            ]
+        batch = {
+            "input_ids": _padded([row.ids for _, row in rows], self.processor.tokenizer.pad_token_id),
+            "labels": _padded([row.labels for _, row in rows], IGNORED),
+            "row_image_index": torch.tensor([i for i, _ in rows]),
+            "grounding_pixel_values": torch.stack([e["grounding_pixel_values"] for e in examples]),
+            "mask_labels": torch.cat([e["mask_labels"] for e in examples]),
+        }
+        conversation = _padded([row.conversation for _, row in rows], -1)
+        if self.packed:
+            batch["position_ids"] = _padded([row.positions for _, row in rows], 0)
+            batch["attention_mask"] = visibility(conversation)
+        else:
+            batch["attention_mask"] = (conversation >= 0).long()
+        if self.with_image:
+            batch["pixel_values"] = torch.stack([e["pixel_values"] for e in examples])
+        return batch
+
+
+def _padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:
+    """int[R, T]: the rows, filled up on the right."""
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)

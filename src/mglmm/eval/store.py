@@ -1,0 +1,194 @@
+"""The predictions of one run on disk: written as they come, found again after a kill, checked before they are scored.
+
+`predictions.jsonl` holds one `Prediction` a line; `run.json` beside it says what they are predictions of.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any, Self, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from mglmm.eval.scorers import Question
+from mglmm.schema import Prediction, UserError
+
+PREDICTIONS_NAME = "predictions.jsonl"
+RUN_NAME = "run.json"
+
+Key = tuple[str, int]
+
+
+class _Answered(BaseModel):
+    """Which question a line answers; the rest of the line is looked at when it is scored."""
+
+    sample_id: str
+    turn_index: int = 0
+
+
+_Line = TypeVar("_Line", bound=BaseModel)
+
+
+class PredictionStore:
+    """Random access to a file of predictions by (sample id, turn index); only places in the file are kept in memory.
+
+    Raises:
+        UserError: the file is missing, a line names no question, or a question is answered twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._places: dict[Key, tuple[int, int]] = {}
+        try:
+            self._file = path.open("rb")
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}") from error
+        place = 0
+        for number, line in enumerate(self._file, start=1):
+            if line.strip():
+                self._remember(line, number, place)
+            place += len(line)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._places
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def keys(self) -> set[Key]:
+        """The questions that are answered."""
+        return set(self._places)
+
+    def get(self, question: Question) -> Prediction:
+        """The checked answer to `question`.
+
+        Raises:
+            UserError: there is none, it is malformed, or it does not fit the question.
+        """
+        if question.key not in self._places:
+            raise UserError(f"{self.path}: no prediction for sample {question.key[0]}, turn {question.key[1]}")
+        place, number = self._places[question.key]
+        self._file.seek(place)
+        prediction = self._parsed(self._file.readline(), number, Prediction)
+        check(prediction, question, f"{self.path}, line {number}")
+        return prediction
+
+    def _parsed(self, line: bytes, number: int, record: type[_Line]) -> _Line:
+        try:
+            return record.model_validate_json(line)
+        except ValidationError as error:
+            first = error.errors()[0]
+            field = ".".join(str(part) for part in first["loc"]) or "Prediction"
+            raise UserError(f"{self.path}, line {number}, field {field}: {first['msg']}") from error
+
+    def _remember(self, line: bytes, number: int, place: int) -> None:
+        answered = self._parsed(line, number, _Answered)
+        key = answered.sample_id, answered.turn_index
+        if key in self._places:
+            earlier = self._places[key][1]
+            raise UserError(
+                f"{self.path}, line {number}: sample {key[0]}, turn {key[1]} is answered before, in line {earlier}"
+            )
+        self._places[key] = place, number
+
+
+def check(prediction: Prediction, question: Question, where: str) -> None:
+    """Nothing, if `prediction` is a well-formed answer to `question`.
+
+    Raises:
+        UserError: another instruction, image or mask size, an unknown or repeated segment id, a score that is no
+            number; begins with `where`.
+    """
+    if prediction.size != question.sample.size:
+        raise UserError(f"{where}, field size: {prediction.size}, but the image is {question.sample.size}")
+    if prediction.instruction != question.turn.instruction:
+        raise UserError(
+            f"{where}, field instruction: {prediction.instruction!r}, but the benchmark asks "
+            f"{question.turn.instruction!r}; the predictions belong to other samples"
+        )
+    ids = [segment.id for segment in prediction.segments]
+    if len(set(ids)) != len(ids):
+        raise UserError(f"{where}, field segments: segment ids are not unique")
+    if unknown := sorted(set(prediction.answer.segment_ids) - set(ids)):
+        raise UserError(f"{where}, field answer.spans: segments {unknown} do not exist")
+    for k, segment in enumerate(prediction.segments):
+        if segment.rle.size != prediction.size:
+            raise UserError(f"{where}, field segments.{k}.rle: size {segment.rle.size} is not {prediction.size}")
+        if segment.score is not None and not isfinite(segment.score):
+            raise UserError(f"{where}, field segments.{k}.score: {segment.score} is not a number")
+
+
+class PredictionWriter:
+    """Appends predictions to a file so that a kill loses at most the lines being written.
+
+    A half-written last line of an earlier run is cut off when the file is opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        cut_half_line(path)
+        self._file = path.open("ab")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, predictions: Sequence[Prediction]) -> None:
+        """Append the predictions; they are on disk when this returns."""
+        self._file.write("".join(p.to_json() + "\n" for p in predictions).encode())
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+
+def cut_half_line(path: Path) -> None:
+    """Remove what stands behind the last line end of `path`, if the file exists."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                end = start + found + 1
+                break
+            end = start
+        file.truncate(end)
+
+
+def claim(out: Path, identity: Mapping[str, Any]) -> None:
+    """Make `out` the folder of the run `identity`: create it, or find it with the same run.
+
+    Raises:
+        UserError: the folder holds another run (names the field that differs), or cannot be written.
+    """
+    path = out / RUN_NAME
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            if (out / PREDICTIONS_NAME).exists():
+                raise UserError(f"{out}: holds {PREDICTIONS_NAME} without {RUN_NAME}; choose another folder")
+            path.write_text(json.dumps(identity, indent=2) + "\n", encoding="utf-8")
+            return
+        earlier = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UserError(f"{out}: {error.strerror}") from error
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path}: not JSON ({error}); choose another folder") from error
+    current = json.loads(json.dumps(identity))
+    for name in sorted(earlier.keys() | current.keys()):
+        if earlier.get(name) != current.get(name):
+            raise UserError(
+                f"{out}: holds a run with {name} {earlier.get(name)!r}, this one has {current.get(name)!r}; "
+                "choose another folder"
+            )

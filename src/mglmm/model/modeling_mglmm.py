@@ -1,0 +1,291 @@
+"""The join: the hidden state that predicts `[SEG]` prompts SAM's mask decoder.
+
+The way of the data, with B images, R conversations (rows), T tokens, M masks (= number of `[SEG]`):
+
+    input_ids[R, T], pixel_values[B, ...] -> lmm -> hidden states[R, T, D]
+    hidden state before each [SEG]        -> seg_projector -> prompts[M, C]
+    grounding_pixel_values[B, 3, S, S]    -> grounding encoder -> features
+    prompts, features                     -> mask decoder -> mask_logits[M, h, w]
+"""
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.functional import cross_entropy, interpolate
+from transformers import AutoModelForImageTextToText, AutoModelForMaskGeneration, GenerationMixin, PreTrainedModel
+from transformers.modeling_outputs import ModelOutput
+
+from mglmm.model import losses, sam
+from mglmm.model.configuration_mglmm import MGLMMConfig
+from mglmm.model.generation import MarkupConstraint, SegRecorder
+
+MASK_CHUNK = 64
+"""Masks decoded at once; ours: at 1024 px SAM's decoder needs about 20 MB a mask, so 64 stay near 1.3 GB."""
+
+
+@dataclass
+class MGLMMOutput(ModelOutput):
+    """Losses are scalars, unweighted but for `loss`; `logits` float[R, T, V] (only without labels);
+    `mask_logits` float[M, h, w] and `iou_scores` float[M] in the order of the `[SEG]` in reading order of the rows."""
+
+    loss: torch.Tensor | None = None
+    lm_loss: torch.Tensor | None = None
+    mask_bce: torch.Tensor | None = None
+    mask_dice: torch.Tensor | None = None
+    iou_error: torch.Tensor | None = None
+    logits: torch.Tensor | None = None
+    mask_logits: torch.Tensor | None = None
+    iou_scores: torch.Tensor | None = None
+
+
+@dataclass
+class GroundedOutput:
+    """One generated batch: `sequences` int[R, new] (answers only), and per row mask logits float[M_r, h, w], IoU
+    estimates float[M_r] and the prompt embeddings float[M_r, C] that made them."""
+
+    sequences: torch.Tensor
+    mask_logits: list[torch.Tensor]
+    iou_scores: list[torch.Tensor]
+    prompts: list[torch.Tensor]
+
+
+class SegProjector(nn.Sequential):
+    """Maps hidden states float[..., D] to mask prompts float[..., C]."""
+
+    def __init__(self, in_dim: int, hidden_dim: int, out_dim: int):
+        super().__init__(nn.Linear(in_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, out_dim))
+
+
+class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
+    """An image-text-to-text model whose `[SEG]` tokens are answered by masks."""
+
+    config_class = MGLMMConfig
+    base_model_prefix = "mglmm"
+    main_input_name = "input_ids"
+    input_modalities = ("image", "text")
+    supports_gradient_checkpointing = True
+    accepts_loss_kwargs = False
+    _supports_sdpa = True
+    _supports_flash_attn = True
+
+    def __init__(self, config: MGLMMConfig):
+        super().__init__(config)
+        self.lmm = AutoModelForImageTextToText.from_config(config.lmm_config)
+        self.sam = AutoModelForMaskGeneration.from_config(config.sam_config)
+        width = config.get_text_config().hidden_size
+        prompt_dim = config.sam_config.mask_decoder_config.hidden_size
+        self.seg_projector = SegProjector(width, config.seg_projector_dim or width, prompt_dim)
+        self.post_init()
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The language model's token embedding."""
+        return self.lmm.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the language model's token embedding."""
+        self.lmm.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """The language model's head."""
+        return self.lmm.get_output_embeddings()
+
+    def train(self, mode: bool = True) -> "MGLMMForConditionalGeneration":
+        """Switch to training; batch norms keep their statistics (batches are small and mix photographs with drawings,
+        and an answer must not depend on what else is in the batch)."""
+        super().train(mode)
+        for module in self.modules():
+            if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                module.eval()
+        return self
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None = None,
+        pixel_values: torch.Tensor | None = None,
+        grounding_pixel_values: torch.Tensor | None = None,
+        row_image_index: torch.Tensor | None = None,
+        labels: torch.Tensor | None = None,
+        mask_labels: torch.Tensor | None = None,
+        return_dict: bool | None = None,
+        **lmm_inputs: Any,
+    ) -> MGLMMOutput:
+        """Losses (with `labels`) or logits (without), and the masks of every `[SEG]`.
+
+        Args:
+            input_ids: int[R, T].
+            attention_mask: bool or int[R, T], true where there is a token.
+            pixel_values: the LMM's image input; with `row_image_index` one entry per image, else what the LMM wants.
+            grounding_pixel_values: float[B, 3, S, S]; without it no mask is made.
+            row_image_index: int[R], the image each row speaks of; None: row r speaks of image r.
+            labels: int[R, T], -100 where no loss is taken.
+            mask_labels: bool or float[M, h', w'], the truth of each trained `[SEG]`; logits are resized to h' x w'.
+
+        Raises:
+            ValueError: the number of `[SEG]` and of `mask_labels` differ.
+        """
+        hidden = self._hidden_states(input_ids, attention_mask, pixel_values, row_image_index, lmm_inputs)
+        output = MGLMMOutput()
+        if labels is None:
+            output.logits = self.get_output_embeddings()(hidden)
+        else:
+            trained = labels[:, 1:] != -100
+            output.lm_loss = cross_entropy(
+                self.get_output_embeddings()(hidden[:, :-1][trained]).float(), labels[:, 1:][trained]
+            )
+            output.loss = self.config.lm_loss_weight * output.lm_loss
+        if grounding_pixel_values is None:
+            return output
+
+        seg_row, seg_position = (
+            ((input_ids if labels is None else labels)[:, 1:] == self.config.seg_token_id).nonzero().unbind(1)
+        )
+        if mask_labels is not None and len(mask_labels) != len(seg_row):
+            raise ValueError(f"{len(seg_row)} [SEG] in the text but {len(mask_labels)} masks")
+        prompts = self.seg_projector(hidden[seg_row, seg_position])
+        image_index = seg_row if row_image_index is None else row_image_index[seg_row]
+        output.mask_logits, output.iou_scores = self.decode_masks(
+            self.encode_grounding(grounding_pixel_values), image_index, prompts
+        )
+        if mask_labels is not None:
+            self._add_mask_losses(output, mask_labels)
+        return output
+
+    def _hidden_states(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor | None,
+        pixel_values: torch.Tensor | None,
+        row_image_index: torch.Tensor | None,
+        lmm_inputs: dict[str, Any],
+    ) -> torch.Tensor:
+        """The LMM's last hidden states float[R, T, D], after its final norm."""
+        if row_image_index is None or pixel_values is None:
+            return self.lmm.model(
+                input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values, **lmm_inputs
+            ).last_hidden_state
+        embeddings = self.lmm.get_input_embeddings()(input_ids)
+        features = self.lmm.get_image_features(pixel_values, return_dict=True).pooler_output
+        of_rows = torch.cat([features[i] for i in row_image_index.tolist()]).to(embeddings.dtype)
+        placeholder = input_ids == self.config.lmm_config.image_token_id
+        if int(placeholder.sum()) != len(of_rows):
+            raise ValueError(f"{int(placeholder.sum())} image placeholders in the text but {len(of_rows)} features")
+        embeddings = embeddings.masked_scatter(placeholder[..., None], of_rows)
+        return self.lmm.model(
+            inputs_embeds=embeddings, attention_mask=attention_mask, use_cache=False, **lmm_inputs
+        ).last_hidden_state
+
+    def _add_mask_losses(self, output: MGLMMOutput, mask_labels: torch.Tensor) -> None:
+        """Fill in the mask losses and add them to `output.loss`."""
+        targets = mask_labels.float()
+        logits = output.mask_logits.float()
+        if len(targets) == 0:
+            logits = logits.new_zeros(targets.shape)
+        elif logits.shape[-2:] != targets.shape[-2:]:
+            logits = interpolate(logits[:, None], targets.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
+        output.mask_bce = losses.mask_bce(logits, targets)
+        output.mask_dice = losses.mask_dice(logits, targets)
+        output.iou_error = losses.iou_error(logits, targets, output.iou_scores.float())
+        mask_loss = (
+            self.config.mask_bce_weight * output.mask_bce
+            + self.config.mask_dice_weight * output.mask_dice
+            + self.config.iou_loss_weight * output.iou_error
+        )
+        output.loss = mask_loss if output.loss is None else output.loss + mask_loss
+
+    def encode_grounding(self, grounding_pixel_values: torch.Tensor) -> sam.GroundingFeatures:
+        """What the grounding encoder sees in float[B, 3, S, S]: costly, keep it for the following turns."""
+        return sam.encode(self.sam, grounding_pixel_values.to(self.sam.dtype))
+
+    def decode_masks(
+        self, features: sam.GroundingFeatures, image_index: torch.Tensor, prompts: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mask logits float[M, h, w] and IoU estimates float[M] of `prompts` float[M, C]; `image_index` int[M]."""
+        return sam.decode(self.sam, features, image_index, prompts[:, None].to(self.sam.dtype), MASK_CHUNK)
+
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """The language model's `generate`: text alone, no masks (see `generate_grounded`)."""
+        kwargs.setdefault("generation_config", self.generation_config)
+        return self.lmm.generate(*args, **kwargs)
+
+    @torch.no_grad()
+    def generate_grounded(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        grounding: Callable[[list[int]], sam.GroundingFeatures],
+        row_image_index: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
+        constrain_markup: bool = True,
+        max_new_tokens: int = 512,
+        **generate_inputs: Any,
+    ) -> GroundedOutput:
+        """Answers and masks, greedy unless `generate_inputs` say otherwise.
+
+        Args:
+            input_ids: int[R, T], left-padded prompts.
+            attention_mask: int[R, T].
+            grounding: called at most once, with the sorted indices of the images whose answers hold a `[SEG]`; returns
+                their features in that order. Not called when no answer holds one: a caption costs no encoder.
+            row_image_index: int[R].
+            pixel_values: the LMM's image input, one entry per image.
+            constrain_markup: forbid tokens that would break the markup.
+            max_new_tokens: limit of each answer.
+            generate_inputs: further arguments of transformers' `generate`, e.g. a streamer.
+        """
+        config = self.config
+        eos = self.generation_config.eos_token_id
+        processors = [
+            MarkupConstraint(
+                config.phrase_start_token_id,
+                config.phrase_end_token_id,
+                config.seg_token_id,
+                eos[0] if isinstance(eos, list) else eos,
+                input_ids.shape[1],
+                max_new_tokens,
+            )
+        ]
+        recorder = SegRecorder(self.get_output_embeddings(), config.seg_token_id, len(input_ids))
+        generation_config = copy.deepcopy(self.generation_config)
+        generation_config.max_new_tokens = max_new_tokens
+        if pixel_values is not None:
+            generate_inputs["pixel_values"] = pixel_values[row_image_index]
+        with recorder:
+            sequences = self.generate(
+                input_ids=input_ids,
+                attention_mask=attention_mask,
+                generation_config=generation_config,
+                logits_processor=processors if constrain_markup else [],
+                stopping_criteria=[recorder],
+                **generate_inputs,
+            )[:, input_ids.shape[1] :]
+        return self._decode_answers(sequences, recorder.rows, grounding, row_image_index)
+
+    def _decode_answers(
+        self,
+        sequences: torch.Tensor,
+        seg_states: list[list[torch.Tensor]],
+        grounding: Callable[[list[int]], sam.GroundingFeatures],
+        row_image_index: torch.Tensor,
+    ) -> GroundedOutput:
+        """The generated rows with the masks of all their `[SEG]`, decoded together."""
+        counts = [len(row) for row in seg_states]
+        prompt_config = self.config.sam_config.prompt_encoder_config
+        side = 4 * prompt_config.image_size // prompt_config.patch_size
+        if sum(counts) == 0:
+            empty = torch.zeros(0, side, side, device=sequences.device)
+            none = torch.zeros(0, device=sequences.device)
+            nothing = [none.new_zeros(0, self.seg_projector[-1].out_features)] * len(counts)
+            return GroundedOutput(sequences, [empty] * len(counts), [none] * len(counts), nothing)
+        prompts = self.seg_projector(torch.stack([state for row in seg_states for state in row]))
+        image_of_mask = torch.repeat_interleave(row_image_index.cpu(), torch.tensor(counts))
+        images, image_index = image_of_mask.unique(return_inverse=True)
+        features = grounding(images.tolist())
+        logits, scores = self.decode_masks(features, image_index.to(prompts.device), prompts)
+        return GroundedOutput(
+            sequences, list(logits.split(counts)), list(scores.split(counts)), list(prompts.split(counts))
+        )

@@ -1,0 +1,231 @@
+"""Between people's types and tensors: images, turns and masks in; predictions' texts and masks out."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn.functional import interpolate
+from transformers import BatchFeature, ProcessorMixin
+
+from mglmm import grounding, masks
+from mglmm.model.modeling_mglmm import GroundedOutput
+from mglmm.schema import GroundedText, Turn
+
+IGNORED = -100
+"""Label of tokens that carry no loss (torch's cross_entropy default)."""
+
+ADDED_TOKENS = ("<im_start>", "<im_end>", "<bbox>", "<point>", grounding.SEG, grounding.PHRASE_START, grounding.PHRASE_END)
+"""In the published order, so that ids agree with converted checkpoints (REFERENCE section 1)."""
+
+_MARKUP_WITHOUT_SPACE = re.compile(r"(?<=\S)(<p>|</p>|\[SEG\])")
+
+
+class MGLMMProcessor(ProcessorMixin):
+    """Tokenizer with chat template, the LMM's image processor and SAM's.
+
+    Args:
+        image_processor: makes `pixel_values` for the vision tower.
+        tokenizer: holds `ADDED_TOKENS`, an image token and the chat template.
+        grounding_image_processor: makes `grounding_pixel_values` for the grounding encoder.
+        image_seq_length: number of placeholder tokens an image takes in the text.
+        mask_label_size: side of the square frame in which training compares masks, in pixels.
+        image_token: the placeholder's text.
+    """
+
+    def __init__(
+        self,
+        image_processor: Any,
+        tokenizer: Any,
+        grounding_image_processor: Any,
+        image_seq_length: int = 576,
+        mask_label_size: int = 256,
+        image_token: str = "<image>",
+        chat_template: str | None = None,
+        **kwargs: Any,
+    ):
+        self.image_seq_length = image_seq_length
+        self.mask_label_size = mask_label_size
+        self.image_token = image_token
+        super().__init__(image_processor, tokenizer, grounding_image_processor, chat_template=chat_template, **kwargs)
+
+    def pixels(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
+        """`pixel_values` float[B, 3, h, w] for the vision tower."""
+        return {"pixel_values": self.image_processor(list(images), return_tensors="pt")["pixel_values"]}
+
+    def grounding_pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
+        """float[B, 3, S, S] for the grounding encoder."""
+        return self.grounding_image_processor(list(images), return_tensors="pt")["pixel_values"]
+
+    def conversation_ids(self, turns: Sequence[tuple[str, str | None]], with_image: bool = True) -> tuple[list[int], list[int]]:
+        """Token ids and labels of one conversation about one image.
+
+        Instruction and answer are tokenised apart, so that the label mask falls exactly between tokens. A turn whose
+        answer is None must be the last: the ids then end where the model goes on.
+
+        Args:
+            turns: (instruction, rendered answer) pairs.
+            with_image: put the image's placeholders before the first instruction.
+
+        Returns:
+            ids, labels: the same length; labels are `IGNORED` outside the answers (each with its end token).
+
+        Raises:
+            ValueError: the chat template rewrites earlier turns, so that nothing can be tokenised turn by turn.
+        """
+        messages: list[dict[str, Any]] = []
+        ids: list[int] = []
+        labels: list[int] = []
+        done = ""
+        for number, (instruction, answer) in enumerate(turns):
+            content: list[dict[str, str]] = [{"type": "text", "text": instruction}]
+            if number == 0 and with_image:
+                content.insert(0, {"type": "image"})
+            messages.append({"role": "user", "content": content})
+            done = self._extend(ids, labels, messages, done, trained=False)
+            if answer is None:
+                break
+            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+            done = self._extend(ids, labels, messages, done, trained=True)
+        return ids, labels
+
+    def _extend(
+        self, ids: list[int], labels: list[int], messages: list[dict[str, Any]], done: str, trained: bool
+    ) -> str:
+        """Append the tokens that the last message adds to the text `done`; returns the whole text."""
+        text = self.tokenizer.apply_chat_template(
+            messages, chat_template=self.chat_template, tokenize=False, add_generation_prompt=not trained
+        )
+        if not text.startswith(done):
+            raise ValueError("the chat template changes earlier turns when a new one is added")
+        added = text[len(done) :].replace(self.image_token, self.image_token * self.image_seq_length)
+        new = self.tokenizer(added, add_special_tokens=False)["input_ids"]
+        ids.extend(new)
+        labels.extend(new if trained else [IGNORED] * len(new))
+        return text
+
+    def example(
+        self,
+        image: Image.Image,
+        conversations: Sequence[Sequence[Turn]],
+        segment_masks: Mapping[int, masks.CocoRle],
+        with_image: bool = True,
+    ) -> dict[str, Any]:
+        """One training example: an image with several conversations, whose encoders run once.
+
+        Args:
+            image: upright RGB.
+            conversations: each a list of turns that follow one another.
+            segment_masks: RLE by segment id, in the image's size.
+            with_image: False leaves the language model blind, so that `[SEG]` can only speak of the words before it.
+
+        Returns:
+            input_ids, labels: a list of int lists, one per conversation; mask_labels: bool[M, h, w] in order of the
+            `[SEG]`; grounding_pixel_values float[3, S, S]; pixel_values float[3, h, w] unless blind.
+        """
+        rows = [
+            self.conversation_ids([(t.instruction, grounding.render(t.answer)) for t in turns], with_image)
+            for turns in conversations
+        ]
+        wanted = [i for turns in conversations for t in turns for i in t.answer.segment_ids]
+        unique = sorted(set(wanted))
+        in_frame = self.mask_targets([segment_masks[i] for i in unique])
+        example = {
+            "input_ids": [ids for ids, _ in rows],
+            "labels": [labels for _, labels in rows],
+            "mask_labels": in_frame[[unique.index(i) for i in wanted]],
+            "grounding_pixel_values": self.grounding_pixels([image])[0],
+        }
+        if with_image:
+            example["pixel_values"] = self.pixels([image])["pixel_values"][0]
+        return example
+
+    def mask_targets(self, rles: Sequence[masks.CocoRle]) -> torch.Tensor:
+        """bool[N, h, w]: the masks in the frame of the grounding image, at `mask_label_size`."""
+        side = self.mask_label_size
+        if not rles:
+            return torch.zeros(0, side, side, dtype=torch.bool)
+        full = torch.from_numpy(masks.decode_many(list(rles)).astype(np.float32))[:, None]
+        height, width = (
+            max(round(side * edge / self.frame_side), 1) for edge in self.frame_size(tuple(full.shape[-2:]))
+        )
+        framed = interpolate(full, (height, width), mode="area")[:, 0] >= 0.5
+        target = torch.zeros(len(rles), side, side, dtype=torch.bool)
+        target[:, :height, :width] = framed
+        return target
+
+    @property
+    def frame_side(self) -> int:
+        """Side S of the square that the grounding encoder sees, in pixels."""
+        size = self.grounding_image_processor.size
+        return size["longest_edge"] if "longest_edge" in size else size["height"]
+
+    def frame_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Where an image of `size` (height, width) ends inside the S x S frame: SAM scales its longer side to S and
+        pads below and on the right; SAM 2 and EdgeTAM stretch the image over the whole frame."""
+        side = self.frame_side
+        if "longest_edge" not in self.grounding_image_processor.size:
+            return side, side
+        scale = side / max(size)
+        return int(size[0] * scale + 0.5), int(size[1] * scale + 0.5)
+
+    def prompt(
+        self, images: Sequence[Image.Image], conversations: Sequence[Sequence[tuple[str, str | None]]]
+    ) -> BatchFeature:
+        """Left-padded prompts, one conversation per image: input_ids, attention_mask int[R, T], pixel_values,
+        row_image_index int[R] (each row its own image)."""
+        rows = [self.conversation_ids(turns)[0] for turns in conversations]
+        longest = max(len(row) for row in rows)
+        pad = self.tokenizer.pad_token_id
+        return BatchFeature(
+            {
+                "input_ids": torch.tensor([[pad] * (longest - len(row)) + row for row in rows]),
+                "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
+                "row_image_index": torch.arange(len(rows)),
+                **self.pixels(images),
+            }
+        )
+
+    def decode_answer(self, ids: Sequence[int]) -> str:
+        """The raw answer, markup included, spaced as `grounding.render` writes it."""
+        special = {self.tokenizer.eos_token_id, self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
+        text = self.tokenizer.decode([i for i in ids if i not in special], clean_up_tokenization_spaces=False)
+        return _MARKUP_WITHOUT_SPACE.sub(r" \1", text).strip()
+
+    def resize_masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        """float[M, H, W]: logits float[M, h, w] of the S x S frame brought back to the image's `size` (height, width).
+
+        Source: SAM's post-processing (oracle conventions, point 6): to S x S, crop, to the original size, bilinear.
+        """
+        if len(mask_logits) == 0:
+            return mask_logits.new_zeros(0, *size)
+        logits = mask_logits[:, None].float()
+        height, width = self.frame_size(size)
+        if (height, width) != (self.frame_side, self.frame_side):
+            logits = interpolate(logits, (self.frame_side,) * 2, mode="bilinear", align_corners=False)
+            logits = logits[..., :height, :width]
+        return interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
+
+    def post_process(
+        self, output: GroundedOutput, sizes: Sequence[tuple[int, int]]
+    ) -> list[tuple[str, np.ndarray, list[float]]]:
+        """For each row the raw answer, its masks bool[M, H, W] in the image's `sizes` and their scores (0..1)."""
+        results = []
+        for row, size in enumerate(sizes):
+            full = self.resize_masks(output.mask_logits[row], size) > 0
+            results.append(
+                (
+                    self.decode_answer(output.sequences[row].tolist()),
+                    full.cpu().numpy(),
+                    [min(max(score, 0.0), 1.0) for score in output.iou_scores[row].float().tolist()],
+                )
+            )
+        return results
+
+
+def grounded_answer(raw: str) -> tuple[GroundedText, int]:
+    """The answer with its k-th `[SEG]` owning segment id k + 1, and the number of invalid places in its markup."""
+    parsed = grounding.parse(raw, range(1, raw.count(grounding.SEG) + 1))
+    return parsed.text, parsed.num_invalid

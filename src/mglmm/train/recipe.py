@@ -1,0 +1,172 @@
+"""What a training run is: one YAML file, typed. Pure data, no torch."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mglmm.config import Recipe
+
+HELD_OUT = 2**30
+"""Seeds of the world from here on are held out."""
+
+OWNED_TRAINER_KEYS = {
+    "output_dir": "output",
+    "seed": "seed",
+    "data_seed": "seed",
+    "resume_from_checkpoint": "output (a run goes on by itself)",
+    "eval_strategy": "evaluate",
+    "eval_steps": "evaluate",
+    "load_best_model_at_end": "evaluate",
+    "remove_unused_columns": "nothing: always off",
+    "train_sampling_strategy": "nothing: the mixture orders its items itself",
+    "num_train_epochs": "trainer.max_steps or max_minutes: the mixture has no end",
+    "fsdp": "several processes (torchrun): sharded training is not there yet",
+    "deepspeed": "several processes (torchrun): sharded training is not there yet",
+    "dataloader_drop_last": "nothing: the mixture has no end",
+}
+"""Settings of TrainingArguments that this project decides -> what to set instead."""
+
+
+class WorldData(Recipe):
+    """Pictures of the procedural world, drawn on the fly: seeds `[start, end)`, longer side `size` pixels."""
+
+    source: Literal["world"]
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    size: Annotated[int, Field(ge=32)] = 256
+    start: Annotated[int, Field(ge=0)] = 0
+    end: int = HELD_OUT
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "WorldData":
+        if self.start >= self.end:
+            raise ValueError(f"start {self.start} must be below end {self.end}")
+        return self
+
+
+class PhotoData(Recipe):
+    """Real photographs with masks: the `split` of the `sets` (folder names) under `root`."""
+
+    source: Literal["photos"]
+    root: str
+    sets: tuple[str, ...]
+    split: str = "train"
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    augment: bool = True
+    """Random crop and mirror; the turns are written afterwards."""
+
+
+class SampleData(Recipe):
+    """Your own data: JSON-lines files of `Sample` records with turns, image paths relative to the file."""
+
+    source: Literal["samples"]
+    paths: Annotated[tuple[str, ...], Field(min_length=1)]
+    weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+Data = Annotated[WorldData | PhotoData | SampleData, Field(discriminator="source")]
+
+
+class LossWeights(Recipe):
+    """Weights of the parts of the loss.
+
+    Source: the published 1.0 cross-entropy + 2.0 mask BCE + 0.5 mask Dice (arXiv 2409.13407); `iou` trains the mask
+    decoder's own estimate of its quality (SAM, arXiv 2304.02643, section A; weight ours).
+    """
+
+    lm: Annotated[float, Field(ge=0)] = 1.0
+    bce: Annotated[float, Field(ge=0)] = 2.0
+    dice: Annotated[float, Field(ge=0)] = 0.5
+    iou: Annotated[float, Field(ge=0)] = 0.0
+
+
+class Evaluation(Recipe):
+    """What is measured during training, on data that is not trained on.
+
+    Every `every` steps: the losses of `samples` items of `data`, and (`answers` > 0) a score of freely generated
+    answers to that many of them. With `ema_decay` the averaged weights are measured.
+    """
+
+    every: Annotated[int, Field(gt=0)] = 500
+    samples: Annotated[int, Field(gt=0)] = 64
+    answers: Annotated[int, Field(ge=0)] = 16
+    max_new_tokens: Annotated[int, Field(gt=0)] = 256
+    data: tuple[Data, ...] = (WorldData(source="world", start=HELD_OUT, end=HELD_OUT + 10_000),)
+
+
+class Build(Recipe):
+    """A new model (`mglmm.model.build`): the architecture `shape`, and a tokenizer learned from the data itself.
+
+    `backbone` starts both image encoders from weights that are installed as a package; null: from random weights.
+    """
+
+    shape: dict[str, Any]
+    vocab_size: Annotated[int, Field(ge=300)] = 3000
+    tokenizer_samples: Annotated[int, Field(gt=0)] = 3000
+    """Number of images whose texts the tokenizer is learned from."""
+    backbone: Literal["efficientnet-lite0"] | None = None
+
+
+class TrainRecipe(Recipe):
+    """One training run.
+
+    Patterns (`trainable`, `lr_groups`) are regular expressions that must match the full dotted name of a module or
+    parameter; a module stands for everything inside it. `.*` is the whole model.
+    """
+
+    output: str
+    """Folder of the run: checkpoints, logs, and in the end `model/` (and with LoRA `adapter/`)."""
+    model: str = "new"
+    """A model folder, a hub id, `default` (the one in this package), or `new`: made as `build` says."""
+    build: Build | None = None
+    """What a `model: new` looks like."""
+    init_from: dict[str, str] = Field(default_factory=dict)
+    """Module name -> model folder: take the weights under this name from there (`""`: all of them)."""
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Type in which the weights are held; keep float32 for weights that are trained in full."""
+
+    data: Annotated[tuple[Data, ...], Field(min_length=1)]
+    task_weights: dict[str, float] = Field(default_factory=dict)
+    """Task -> how often its conversations are chosen, relative to 1 for those not named."""
+    conversations_per_image: Annotated[int, Field(gt=0)] = 2
+    packed: bool = False
+    """Put all conversations about an image into one row that holds its tokens once (`mglmm.data.collate`)."""
+    with_image: bool = True
+    """False: the language model does not see the image, so a `[SEG]` can only speak of the words before it."""
+
+    trainable: Annotated[tuple[str, ...], Field(min_length=1)] = (".*",)
+    """What is trained in full; everything else is frozen (with LoRA: but for the adapters)."""
+    lora: dict[str, Any] | None = None
+    """Given to `peft.LoraConfig` as it stands."""
+    lr_groups: dict[str, float] = Field(default_factory=dict)
+    """Pattern -> factor on the learning rate; the first pattern that matches counts."""
+    loss: LossWeights = LossWeights()
+    trainer: dict[str, Any] = Field(default_factory=dict)
+    """Given to `transformers.TrainingArguments` as it stands."""
+    max_minutes: Annotated[float, Field(gt=0)] | None = None
+    """Time budget of the run over all its restarts. The learning rate follows the clock, so it is annealed when time
+    is up, however fast the machine; with `trainer.max_steps` too, whichever comes first."""
+    checkpoint_minutes: Annotated[float, Field(gt=0)] = 10.0
+    """Time between checkpoints (besides those that `trainer` asks for)."""
+    ema_decay: Annotated[float, Field(gt=0, lt=1)] | None = None
+    """Keep an exponential moving average of the trained weights, in float32, and save that."""
+    save_dtype: Literal["float32", "bfloat16", "float16"] | None = None
+    """Type of the saved weights; None: as trained."""
+    evaluate: Evaluation | None = None
+    seed: int = 0
+    """Order of the data and random numbers; with another one in each stage, each sees other images of the world."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "TrainRecipe":
+        for key in self.trainer:
+            if key in OWNED_TRAINER_KEYS:
+                raise ValueError(f"trainer.{key} is not yours to set; use {OWNED_TRAINER_KEYS[key]}")
+        if self.max_minutes is None and self.trainer.get("max_steps", 0) <= 0:
+            raise ValueError("say how long to train: trainer.max_steps, max_minutes or both")
+        if (self.model == "new") != (self.build is not None):
+            raise ValueError("model: new needs build, and build is only for model: new")
+        if self.evaluate is not None and self.evaluate.answers and not self.with_image:
+            raise ValueError("evaluate.answers must be 0 with with_image: false; a blind model can answer nothing")
+        trained = [entry for entry in self.data if isinstance(entry, WorldData)]
+        if any(entry.end > HELD_OUT for entry in trained):
+            raise ValueError(f"data: seeds of the world from {HELD_OUT} on are held out; end must not be above it")
+        return self

@@ -1,0 +1,261 @@
+"""One training run from start to end: recipe -> data, model, trainer -> model folder."""
+
+import json
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from pydantic import ValidationError
+from rich.console import Console
+from torch import nn
+from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
+from transformers.utils.logging import disable_progress_bar
+
+from mglmm.config import load_recipe
+from mglmm.data.collate import Collator
+from mglmm.model.lora import add_lora, merge
+from mglmm.schema import UserError
+from mglmm.train.callbacks import ConsoleLog, JsonLog, Measuring, Steering
+from mglmm.train.measure import HeldOut
+from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
+from mglmm.train.selection import freeze_all_but
+from mglmm.train.setup import load_model, make_mixture
+from mglmm.train.trainer import EMA_FILE, RUN_FILE, GroundingTrainer, checkpoints
+
+FREE_KEYS = {"output", "evaluate", "checkpoint_minutes", "save_dtype"}
+FREE_TRAINER_KEYS = {
+    "logging_steps",
+    "save_strategy",
+    "save_steps",
+    "save_total_limit",
+    "report_to",
+    "per_device_train_batch_size",
+    "gradient_accumulation_steps",
+}
+"""What may change when a run goes on (besides `trainer.dataloader_*`): nothing here moves the weights. The two batch
+sizes may, as long as their product with the number of processes stays (a run may go on with fewer processes)."""
+
+ENDLESS = 10**6
+"""Steps of a run that only time ends."""
+
+
+def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
+    """The folder of the trained model (model and processor), after running a recipe.
+
+    If the recipe's output folder holds checkpoints of the same recipe the run goes on from the last; if it holds the
+    finished model that is returned at once.
+
+    Raises:
+        UserError: the recipe is wrong, its files are missing, or the output folder belongs to another recipe.
+        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been saved.
+    """
+    recipe = load_recipe(recipe_path, TrainRecipe, overrides)
+    finished = finished_model(recipe)
+    if finished is not None:
+        Console().print(f"{finished}: this recipe has been trained already")
+        return finished
+    disable_progress_bar()  # the library's own bars tear ours apart
+    set_seed(recipe.seed)
+    model, processor = load_model(recipe)
+    return train_model(recipe, model, processor, Collator(processor, recipe.with_image, recipe.packed))
+
+
+def train_model(
+    recipe: TrainRecipe,
+    model: PreTrainedModel,
+    processor: Any,
+    collator: Callable[[list[Any]], dict[str, torch.Tensor]],
+) -> Path:
+    """The folder of the trained model, after training `model` in place.
+
+    Args:
+        processor: saved beside the model.
+        collator: items of the mixture -> batch.
+    """
+    output = Path(recipe.output)
+    output.mkdir(parents=True, exist_ok=True)
+    args = training_arguments(recipe)
+    images_per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
+    checkpoint, spent = last_checkpoint(recipe, images_per_step)
+    trained: nn.Module = model
+    if recipe.lora is None:
+        freeze_all_but(model, recipe.trainable)
+    else:
+        trained = add_lora(model, recipe.lora, recipe.trainable)
+    data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed)
+    measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
+    trainer = GroundingTrainer(trained, args, recipe, data, measure, data_collator=collator)
+    if checkpoint is not None and trainer.ema is not None:
+        trainer.ema.load(checkpoint / EMA_FILE, int(checkpoint.name.rsplit("-", 1)[1]))
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Steering(trainer, spent))
+    trainer.add_callback(JsonLog(output / "log.jsonl"))
+    trainer.add_callback(ConsoleLog(trainer, Console()))
+    if recipe.evaluate is not None:
+        trainer.add_callback(Measuring(recipe.evaluate.every))
+    with _saving_on_interrupt(trainer):
+        trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
+    if trainer.clock.interrupted:
+        where = checkpoints(output)[-1]
+        raise KeyboardInterrupt(f"stopped; {where} is saved, and the same command goes on from there")
+    return save_result(trainer, processor)
+
+
+def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
+    """`trainer:` of the recipe over our defaults.
+
+    Raises:
+        UserError: an unknown setting, or one that TrainingArguments refuses.
+    """
+    known = {f.name for f in fields(TrainingArguments) if f.init}
+    unknown = sorted(set(recipe.trainer) - known)
+    if unknown:
+        valid = ", ".join(sorted(known - set(OWNED_TRAINER_KEYS)))
+        raise UserError(f"trainer.{unknown[0]}: no setting of TrainingArguments; valid keys are: {valid}")
+    on_accelerator = torch.accelerator.is_available()
+    num_workers = recipe.trainer.get("dataloader_num_workers", 1)
+    settings = {
+        "max_steps": ENDLESS,
+        "use_cpu": not on_accelerator,
+        "dataloader_pin_memory": on_accelerator,
+        "dataloader_num_workers": num_workers,
+        "dataloader_persistent_workers": num_workers > 0,
+        "dataloader_prefetch_factor": 4 if num_workers > 0 else None,
+        "logging_steps": 20,
+        "logging_nan_inf_filter": False,
+        "save_strategy": "no",
+        "save_total_limit": 2,
+        "report_to": ["tensorboard"],
+        "disable_tqdm": True,
+        **recipe.trainer,
+        "output_dir": recipe.output,
+        "seed": recipe.seed,
+        "remove_unused_columns": False,
+    }
+    try:
+        return TrainingArguments(**settings)
+    except (TypeError, ValueError, ImportError) as error:
+        raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def last_checkpoint(recipe: TrainRecipe, images_per_step: int) -> tuple[Path | None, float]:
+    """The checkpoint from which a run goes on, and the seconds it had taken; (None, 0) for a new run.
+
+    Raises:
+        UserError: it belongs to another recipe (names the first difference), or to steps of another size.
+    """
+    found = checkpoints(Path(recipe.output))
+    if not found:
+        return None, 0.0
+    record = json.loads((found[-1] / RUN_FILE).read_text(encoding="utf-8"))
+    _check_same(recipe, record["recipe"])
+    if record["images_per_step"] != images_per_step:
+        raise UserError(
+            f"{recipe.output}: holds a run with {record['images_per_step']} images a step, now it would be "
+            f"{images_per_step}; change trainer.gradient_accumulation_steps or the number of processes"
+        )
+    return found[-1], record["spent"]
+
+
+def finished_model(recipe: TrainRecipe) -> Path | None:
+    """The model folder, if this recipe has been trained to its end.
+
+    Raises:
+        UserError: the folder holds the model of another recipe.
+    """
+    record = Path(recipe.output) / RUN_FILE
+    if not record.is_file():
+        return None
+    _check_same(recipe, json.loads(record.read_text(encoding="utf-8"))["recipe"])
+    return Path(recipe.output) / "model"
+
+
+def _check_same(recipe: TrainRecipe, before: Mapping[str, Any]) -> None:
+    """Nothing, if two recipes train the same weights (a field that the old one did not know had its default)."""
+    try:
+        old = _flat(TrainRecipe.model_validate(before).model_dump(mode="json"))
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{recipe.output}: holds a run of another version ({where}); choose another folder") from error
+    new = _flat(recipe.model_dump(mode="json"))
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key):
+            raise UserError(
+                f"{recipe.output}: holds a run with {key} = {old.get(key)!r}, the recipe now says {new.get(key)!r}; "
+                "choose another output folder or delete this one"
+            )
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What moves the weights, as {"a.b": value}."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        free = FREE_TRAINER_KEYS if prefix == "trainer." else FREE_KEYS if not prefix else set()
+        if key in free or (prefix == "trainer." and key.startswith("dataloader_")):
+            continue
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+@contextmanager
+def _saving_on_interrupt(trainer: GroundingTrainer) -> Iterator[None]:
+    """Inside, the first Ctrl-C (or SIGTERM) ends training after the step, with a checkpoint; a second one at once."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def interrupt(number: int, frame: Any) -> None:
+        trainer.clock.interrupted = True
+        signal.signal(number, signal.default_int_handler)
+
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def save_result(trainer: GroundingTrainer, processor: Any) -> Path:
+    """`model/` (and with LoRA the unmerged `adapter/`) in the output folder, each there whole or not at all."""
+    output = Path(trainer.recipe.output)
+    if trainer.ema is not None:
+        trainer.ema.copy_to_model()
+    model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    if trainer.args.should_save and isinstance(model, PeftModel):
+        with _whole(output / "adapter") as folder:
+            model.save_pretrained(str(folder))
+            processor.save_pretrained(folder)
+        model = merge(model)
+    if trainer.args.should_save:
+        if trainer.recipe.save_dtype is not None:
+            model = model.to(dtype=getattr(torch, trainer.recipe.save_dtype))
+        with _whole(output / "model") as folder:
+            model.save_pretrained(str(folder))
+            processor.save_pretrained(folder)
+        (output / RUN_FILE).write_text(trainer.record(), encoding="utf-8")
+    trainer.accelerator.wait_for_everyone()
+    return output / "model"
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `folder` when the block has ended well."""
+    partial_folder = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial_folder, ignore_errors=True)
+    partial_folder.mkdir(parents=True)
+    yield partial_folder
+    shutil.rmtree(folder, ignore_errors=True)
+    partial_folder.rename(folder)

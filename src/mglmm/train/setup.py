@@ -1,0 +1,117 @@
+"""From a recipe's words to things: sources, mixture, model, starting weights."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+import mglmm
+from mglmm.data import photos
+from mglmm.data.mixture import Mixture, PhotoSource, SampleSource, Source, WorldSource
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build
+from mglmm.schema import UserError
+from mglmm.train.recipe import Build, PhotoData, SampleData, TrainRecipe, WorldData
+from mglmm.world.samples import world_sample
+
+
+def make_mixture(
+    recipe: TrainRecipe, data: Sequence[WorldData | PhotoData | SampleData], length: int, seed: int
+) -> Mixture:
+    """`length` items of the sources in `data`, mixed by weight."""
+    names = [f"{number}:{entry.source}" for number, entry in enumerate(data)]
+    return Mixture(
+        {name: make_source(entry) for name, entry in zip(names, data, strict=True)},
+        {name: entry.weight for name, entry in zip(names, data, strict=True)},
+        length=length,
+        seed=seed,
+        conversations_per_image=recipe.conversations_per_image,
+        task_weights=recipe.task_weights,
+    )
+
+
+def make_source(entry: WorldData | PhotoData | SampleData) -> Source:
+    """The source that an entry of `data` describes."""
+    if isinstance(entry, WorldData):
+        return WorldSource(world_sample, entry.size, entry.start, entry.end)
+    if isinstance(entry, SampleData):
+        return SampleSource(entry.paths)
+    return PhotoSource(photos.PhotoSet(entry.root, entry.sets, entry.split), photos.turns, entry.augment)
+
+
+def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
+    """The model a run starts from, in `recipe.dtype`, with `init_from` and the loss weights applied; its processor.
+
+    Raises:
+        UserError: the model or a folder of `init_from` cannot be read or does not fit.
+    """
+    if recipe.build is not None:
+        model, processor = new_model(recipe, recipe.build)
+    else:
+        folder = model_folder(recipe.model)
+        model = MGLMMForConditionalGeneration.from_pretrained(folder)
+        processor = MGLMMProcessor.from_pretrained(folder)
+    for module, source in recipe.init_from.items():
+        init_from(model, module, model_folder(source))
+    model.config.lm_loss_weight = recipe.loss.lm
+    model.config.mask_bce_weight = recipe.loss.bce
+    model.config.mask_dice_weight = recipe.loss.dice
+    model.config.iou_loss_weight = recipe.loss.iou
+    cast: nn.Module = model
+    cast.to(getattr(torch, recipe.dtype))
+    return model, processor
+
+
+def new_model(recipe: TrainRecipe, plan: Build) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
+    """A model as `plan` says, its tokenizer learned from the texts of the recipe's data."""
+    tokenizer = build.train_tokenizer(texts(recipe, plan.tokenizer_samples), plan.vocab_size)
+    model = build.new_model(plan.shape, tokenizer)
+    if plan.backbone is not None:
+        build.load_backbone(model)
+    return model, build.new_processor(plan.shape, tokenizer)
+
+
+def texts(recipe: TrainRecipe, num_samples: int) -> Iterator[str]:
+    """The plain text of all turns of the first `num_samples` images of the training data."""
+    data = make_mixture(recipe, recipe.data, num_samples, recipe.seed)
+    for item in range(num_samples):
+        for turn in data[item].sample.turns:
+            yield turn.instruction
+            yield turn.answer.text
+
+
+def model_folder(name: str) -> str:
+    """The folder of a model: `default` is the one inside this package; a path must exist; else it is a hub id."""
+    if name == "default":
+        return str(Path(mglmm.__file__).parent / "assets" / "default")
+    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") != 1
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return str(path)
+    if looks_like_path:
+        raise UserError(f"{name}: no such model folder")
+    return name
+
+
+def init_from(model: nn.Module, module: str, folder: str) -> None:
+    """Copy the weights of `module` (a name; "": everything) from the model saved in `folder`, in place.
+
+    Raises:
+        UserError: the folder holds no weights under that name, or one of another shape.
+    """
+    files = sorted(Path(folder).glob("*.safetensors"))
+    saved: dict[str, Any] = {}
+    for file in files:
+        saved |= load_file(file)
+    prefix = module + "." if module else ""
+    target = model.state_dict()
+    wanted = {name: value for name, value in saved.items() if name.startswith(prefix)}
+    if not wanted:
+        raise UserError(f"init_from: {folder} holds no weights of {module or 'a model'!r}")
+    for name, value in wanted.items():
+        if name not in target or target[name].shape != value.shape:
+            here = tuple(target[name].shape) if name in target else "nothing"
+            raise UserError(f"init_from: {folder}: {name} is {tuple(value.shape)} there but {here} here")
+        target[name].copy_(value)

@@ -1,0 +1,63 @@
+"""Pictures of the world as files: `images/*.png` and `samples.jsonl`, one record a line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+
+from mglmm.schema import Sample, UserError, read_jsonl
+from mglmm.world.samples import world_sample
+
+SAMPLES_NAME = "samples.jsonl"
+
+
+def render_to(folder: Path, seeds: Sequence[int], *, size: int = 256, novel: bool = False) -> int:
+    """The number of samples added to `folder`; those that are there already, from an earlier run, stay as they are.
+
+    Args:
+        folder: made if it does not exist.
+        seeds: of the pictures.
+        size: longer side of the pictures in pixels.
+        novel: see `world_sample`.
+
+    Raises:
+        UserError: the folder cannot be written, or holds pictures of another size.
+    """
+    path = folder / SAMPLES_NAME
+    try:
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        known = _finished(path, size)
+        console = Console(stderr=True)
+        missing = [seed for seed in seeds if _sample_id(seed, novel) not in known]
+        with path.open("a", encoding="utf-8") as file:
+            for seed in track(missing, "rendering", console=console, transient=True, disable=not console.is_terminal):
+                image, sample = world_sample(seed, size, novel)
+                image.save(folder / sample.image)
+                # the record comes last: a sample with a record is whole
+                file.write(sample.model_dump_json() + "\n")
+                file.flush()
+    except OSError as error:
+        raise UserError(f"{error.filename or folder}: cannot be written ({error.strerror})") from error
+    return len(missing)
+
+
+def _finished(path: Path, size: int) -> set[str]:
+    """Ids of the samples in the file; a half-written last line is cut off."""
+    if not path.exists():
+        return set()
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as file:
+            file.truncate(whole)
+    known = set()
+    for sample in read_jsonl(path, Sample):
+        if max(sample.size) != size:
+            raise UserError(f"{path}: holds pictures of {max(sample.size)} pixels, not {size}; choose another folder")
+        known.add(sample.id)
+    return known
+
+
+def _sample_id(seed: int, novel: bool) -> str:
+    return f"world-{seed}" + ("-novel" if novel else "")

@@ -1,0 +1,52 @@
+"""From a seed to a training or test record: the picture of the world with its segments and turns."""
+
+from PIL import Image
+
+from mglmm.schema import Rle, Sample, Segment
+from mglmm.world.graph import TRAIN_SEEDS_END, Entity, Picture
+from mglmm.world.kinds import KINDS
+from mglmm.world.language import turns
+from mglmm.world.render import render
+from mglmm.world.scene import stream
+
+
+def world_sample(seed: int, size: int = 256, novel: bool = False) -> tuple[Image.Image, Sample]:
+    """The picture of a seed (longer side `size` pixels, RGB) and its record, the same on every machine.
+
+    With `novel` (held-out seeds only) it shows at least one of `scene.NOVEL_PAIRS`.
+    """
+    picture = render(seed, size, novel)
+    return Image.fromarray(picture.image), record(picture, novel)
+
+
+def record(picture: Picture, novel: bool = False) -> Sample:
+    """The record of a rendered picture, with all its turns. `exhaustive` are the kinds of things: no part, no stuff."""
+    graph = picture.graph
+    name = f"world-{graph.seed}" + ("-novel" if novel else "")
+    segments = tuple(
+        Segment(id=e.id, rle=Rle(**picture.masks[e.id]), label=e.name, caption=phrase(e), parent=e.parent)
+        for e in graph.entities
+    )
+    return Sample(
+        id=name,
+        image=f"images/{name}.png",
+        size=graph.size,
+        segments=segments,
+        turns=tuple(turns(graph, stream(graph.seed, 3))),
+        source="world",
+        split="train" if graph.seed < TRAIN_SEEDS_END else "test",
+        exhaustive=tuple(KINDS),
+        meta={"seed": graph.seed, "setting": graph.setting, "weather": graph.weather, "light": graph.light},
+    )
+
+
+def phrase(entity: Entity) -> str:
+    """A short phrase for an entity: size, colour, pattern, name.
+
+    >>> from mglmm.world.graph import Entity
+    >>> phrase(Entity(1, "car", "cars", False, None, "red", "striped", "large", None, "vehicle", (), 9, (0, 0, 3, 3),
+    ...               (1.5, 1.5), 1.0, 1))
+    'large red striped car'
+    """
+    pattern = None if entity.pattern == "plain" else entity.pattern
+    return " ".join(word for word in (entity.size, entity.color, pattern, entity.name) if word)

@@ -1,0 +1,31 @@
+"""Fixtures that several test files share."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image, ImageDraw
+
+from mglmm.grounding import PHRASE_END, PHRASE_START
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A saved model with random weights whose every answer holds masks, as far as its token limit allows."""
+    from tests.model.tiny import tiny_model, tiny_processor
+
+    model, processor = tiny_model(), tiny_processor()
+    token_id = processor.tokenizer.convert_tokens_to_ids
+    # random weights say anything; the bias makes them open phrases and close them after one token
+    model.generation_config.sequence_bias = [[[token_id(PHRASE_START)], 5.0], [[token_id(PHRASE_END)], 10.0]]
+    folder = tmp_path_factory.mktemp("tiny-model")
+    model.save_pretrained(folder)
+    processor.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture
+def picture() -> Image.Image:
+    """60 x 40 pixels: a red disc on green."""
+    image = Image.new("RGB", (60, 40), (40, 120, 60))
+    ImageDraw.Draw(image).ellipse((20, 8, 44, 32), fill=(200, 40, 40))
+    return image

@@ -1,0 +1,274 @@
+"""The join of language model and mask decoder, held against the libraries' own models."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import AutoModelForImageTextToText, AutoProcessor, SamConfig, SamModel
+
+from mglmm.data.collate import Collator, TrainItem
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
+from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn
+from tests.model.tiny import tiny_model, tiny_processor
+
+FLOAT32 = {"atol": 1e-5, "rtol": 1e-4}
+"""Two orders of the same float32 sums (other batch shapes choose other kernels) differ by about 1e-6 here."""
+
+
+@pytest.fixture(scope="module")
+def model() -> MGLMMForConditionalGeneration:
+    return tiny_model()
+
+
+@pytest.fixture(scope="module")
+def processor() -> MGLMMProcessor:
+    return tiny_processor()
+
+
+def picture(seed: int, size: tuple[int, int] = (48, 80)) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (*size, 3), dtype=np.uint8))
+
+
+def item(seed: int, num_targets: int) -> TrainItem:
+    """A picture with `num_targets` boxes, each the target of one phrase of one conversation."""
+    segments, spans, text = [], [], ""
+    for i in range(num_targets):
+        mask = np.zeros((48, 80), bool)
+        mask[5 : 20 + i, 10 * i : 10 * i + 20] = True
+        segments.append(Segment(id=i + 1, rle=Rle.from_mask(mask), label="car"))
+        spans.append(Span(start=len(text), end=len(text) + 7, segment_ids=(i + 1,)))
+        text += "the car and "
+    turns = (
+        Turn(task="referring", instruction="Segment the car", answer=GroundedText(text=text or "no car", spans=tuple(spans))),
+        Turn(task="caption", instruction="Say", answer=GroundedText(text="a blue hat")),
+    )
+    sample = Sample(id=str(seed), image="x.png", size=(48, 80), segments=tuple(segments), turns=turns)
+    return TrainItem(picture(seed), sample, sample.conversations)
+
+
+def grounding_of(model, processor, images, calls=None):
+    def features(indices):
+        if calls is not None:
+            calls.append(indices)
+        return model.encode_grounding(processor.grounding_pixels([images[i] for i in indices]))
+
+    return features
+
+
+def test_mask_decoder_path_equals_sam_on_a_point() -> None:
+    config = SamConfig(
+        vision_config={"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
+                       "patch_size": 16, "mlp_dim": 64, "output_channels": 32, "num_pos_feats": 16, "global_attn_indexes": [1], "window_size": 2},
+        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
+        mask_decoder_config={"hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32},
+    )  # fmt: skip
+    torch.manual_seed(0)
+    model = SamModel(config).eval()
+    pixels = torch.randn(2, 3, 64, 64)
+    points = torch.tensor([[[[20.0, 30.0]]], [[[50.0, 10.0]]]])
+    labels = torch.ones(2, 1, 1, dtype=torch.int)
+    with torch.no_grad():
+        expected = model(pixel_values=pixels, input_points=points, input_labels=labels, multimask_output=False)
+        sparse, _ = model.prompt_encoder(points, labels, None, None)
+        logits, scores = sam.decode(model, sam.encode(model, pixels), torch.arange(2), sparse[:, 0], chunk=1)
+    torch.testing.assert_close(logits, expected.pred_masks[:, 0, 0], **FLOAT32)
+    torch.testing.assert_close(scores, expected.iou_scores[:, 0, 0], **FLOAT32)
+
+
+def test_mask_decoder_path_equals_edgetam_on_a_point(model) -> None:
+    pixels = torch.randn(2, 3, 64, 64)
+    points = torch.tensor([[[[20.0, 30.0]]], [[[50.0, 10.0]]]])
+    labels = torch.ones(2, 1, 1, dtype=torch.int)
+    with torch.no_grad():
+        expected = model.sam(pixel_values=pixels, input_points=points, input_labels=labels, multimask_output=False)
+        sparse, _ = model.sam.prompt_encoder(points, labels, None, None)
+        logits, _ = sam.decode(model.sam, sam.encode(model.sam, pixels), torch.arange(2), sparse[:, 0], chunk=64)
+    torch.testing.assert_close(logits, expected.pred_masks[:, 0, 0], **FLOAT32)
+
+
+def test_logits_equal_the_plain_language_model(model, processor) -> None:
+    inputs = processor.prompt([picture(0), picture(1)], [[("Segment the car", None)], [("Say", None)]])
+    with torch.no_grad():
+        ours = model(**inputs).logits
+        plain = model.lmm(inputs["input_ids"], pixel_values=inputs["pixel_values"], attention_mask=inputs["attention_mask"])
+    keep = inputs["attention_mask"].bool()
+    torch.testing.assert_close(ours[keep], plain.logits[keep], **FLOAT32)
+
+
+def test_rows_that_share_an_image_equal_rows_that_own_it(model, processor) -> None:
+    batch = Collator(processor)([item(0, 2), item(1, 1)])
+    shared = model(**batch)
+    index = batch["row_image_index"]
+    owned = model(
+        **{
+            **batch,
+            "pixel_values": batch["pixel_values"][index],
+            "grounding_pixel_values": batch["grounding_pixel_values"][index],
+            "row_image_index": None,
+        }
+    )
+    torch.testing.assert_close(shared.loss, owned.loss, **FLOAT32)
+    torch.testing.assert_close(shared.mask_logits, owned.mask_logits, **FLOAT32)
+
+
+def test_masks_of_a_batch_equal_those_one_by_one(model, processor) -> None:
+    items = [item(0, 2), item(1, 0), item(2, 3)]
+    together = model(**Collator(processor)(items))
+    alone = [model(**Collator(processor)([one])) for one in items]
+    torch.testing.assert_close(together.mask_logits, torch.cat([a.mask_logits for a in alone]), **FLOAT32)
+
+
+def test_packed_conversations_equal_looped_ones(model, processor) -> None:
+    items = [item(0, 2), item(1, 0), item(2, 3)]
+    looped = Collator(processor)(items)
+    packed = Collator(processor, packed=True)(items)
+    assert len(packed["input_ids"]) == 3 and len(looped["input_ids"]) == 6
+    assert (packed["input_ids"] == model.config.lmm_config.image_token_id).sum() == 3 * processor.image_seq_length
+    expected, output = model(**looped), model(**packed)
+    torch.testing.assert_close(output.mask_logits, expected.mask_logits, **FLOAT32)
+    torch.testing.assert_close(output.loss, expected.loss, **FLOAT32)
+
+
+def test_no_masks_at_all_gives_a_finite_loss(model, processor) -> None:
+    output = model(**Collator(processor)([item(1, 0)]))
+    assert torch.isfinite(output.loss) and output.mask_bce == 0
+
+
+def test_misaligned_masks_are_refused_with_both_numbers(model, processor) -> None:
+    batch = Collator(processor)([item(0, 3)])
+    with pytest.raises(ValueError, match=r"3 \[SEG\] in the text but 2 masks"):
+        model(**{**batch, "mask_labels": batch["mask_labels"][:2]})
+
+
+def test_misaligned_image_placeholders_are_refused(model, processor) -> None:
+    batch = Collator(processor)([item(0, 1)])
+    ids = batch["input_ids"].clone()
+    ids[0][(ids[0] == model.config.lmm_config.image_token_id).nonzero()[0]] = 5
+    with pytest.raises(ValueError, match="image placeholders"):
+        model(**{**batch, "input_ids": ids})
+
+
+PROMPTS = [[("Segment the car", None)], [("Say", None)], [("a man wears a blue hat", None)]]
+
+
+def generate(model, processor, images, prompts, **kwargs):
+    calls: list[list[int]] = []
+    inputs = processor.prompt(images, prompts)
+    output = model.generate_grounded(
+        **inputs, grounding=grounding_of(model, processor, images, calls), max_new_tokens=24, **kwargs
+    )
+    return inputs, output, calls
+
+
+@pytest.fixture(scope="module")
+def talkative(processor) -> MGLMMForConditionalGeneration:
+    """A model with a large random head, of the first seed whose constrained answers hold a `[SEG]` each."""
+    model = tiny_model(1)
+    head = model.get_output_embeddings().weight
+    for seed in range(200):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            head.normal_(0, 0.5)
+            head[[model.config.phrase_start_token_id, model.config.phrase_end_token_id]] *= 3
+        _, output, _ = generate(model, processor, [picture(0), picture(1, (90, 30)), picture(2, (64, 64))], PROMPTS)
+        if all(len(masks) for masks in output.mask_logits):
+            return model
+    raise AssertionError("no seed makes every answer hold a [SEG]")
+
+
+def test_generated_batch_equals_one_by_one(talkative, processor) -> None:
+    images = [picture(0), picture(1, (90, 30)), picture(2, (64, 64))]
+    _, together, calls = generate(talkative, processor, images, PROMPTS)
+    assert sum(len(m) for m in together.mask_logits) > 0, "the test needs an answer with a [SEG]"
+    assert len(calls) == 1
+    pad = processor.tokenizer.pad_token_id
+    for row in range(3):
+        _, alone, _ = generate(talkative, processor, images[row : row + 1], PROMPTS[row : row + 1])
+        length = alone.sequences.shape[1]
+        assert together.sequences[row, :length].tolist() == alone.sequences[0].tolist()
+        assert (together.sequences[row, length:] == pad).all()
+        torch.testing.assert_close(together.mask_logits[row], alone.mask_logits[0], atol=1e-4, rtol=1e-3)
+
+
+def test_captured_prompts_equal_a_full_forward_pass(talkative, processor) -> None:
+    """Cached generation against teacher forcing: the same tokens are the best ones, and each `[SEG]` has the same
+    embedding."""
+    images = [picture(0)]
+    inputs, output, _ = generate(talkative, processor, images, PROMPTS[:1], constrain_markup=False)
+    whole = torch.cat([inputs["input_ids"], output.sequences], dim=1)
+    with torch.no_grad():
+        forced = talkative(input_ids=whole, pixel_values=inputs["pixel_values"])
+        hidden = talkative.lmm.model(input_ids=whole, pixel_values=inputs["pixel_values"]).last_hidden_state
+    start = inputs["input_ids"].shape[1]
+    assert forced.logits[0, start - 1 : -1].argmax(-1).tolist() == output.sequences[0].tolist()
+
+    inputs, output, _ = generate(talkative, processor, images, PROMPTS[:1])
+    whole = torch.cat([inputs["input_ids"], output.sequences], dim=1)
+    with torch.no_grad():
+        hidden = talkative.lmm.model(input_ids=whole, pixel_values=inputs["pixel_values"]).last_hidden_state
+        positions = (whole[0] == talkative.config.seg_token_id).nonzero().flatten()
+        expected = talkative.seg_projector(hidden[0, positions - 1])
+    assert len(expected) == len(output.prompts[0]) > 0
+    torch.testing.assert_close(output.prompts[0], expected, **FLOAT32)
+
+
+def test_no_seg_never_runs_the_grounding_encoder(talkative, processor) -> None:
+    quiet = tiny_model(1)
+    quiet.load_state_dict(talkative.state_dict())
+    with torch.no_grad():
+        head = quiet.get_output_embeddings()
+        head.weight[quiet.config.phrase_start_token_id] = 0
+        head.bias = torch.nn.Parameter(torch.zeros(head.out_features))
+        head.bias[quiet.config.phrase_start_token_id] = -1e4
+    _, output, calls = generate(quiet, processor, [picture(0)], PROMPTS[:1])
+    assert calls == []
+    assert output.mask_logits[0].shape == (0, 16, 16)
+
+
+@pytest.mark.parametrize("limit", range(1, 12))
+def test_constrained_markup_is_always_well_formed(talkative, processor, limit) -> None:
+    from mglmm.model.processing_mglmm import grounded_answer
+
+    images = [picture(i) for i in range(3)]
+    inputs = processor.prompt(images, PROMPTS)
+    output = talkative.generate_grounded(
+        **inputs, grounding=grounding_of(talkative, processor, images), max_new_tokens=limit
+    )
+    for raw, masks, _ in processor.post_process(output, [image.size[::-1] for image in images]):
+        text, num_invalid = grounded_answer(raw)
+        assert num_invalid == 0, raw
+        assert len(text.segment_ids) == len(masks)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_every_precision_is_finite(processor, dtype) -> None:
+    model = tiny_model().to(dtype)
+    batch = Collator(processor)([item(0, 2)])
+    for key in ("pixel_values", "grounding_pixel_values"):
+        batch[key] = batch[key].to(dtype)
+    output = model(**batch)
+    assert torch.isfinite(output.loss) and torch.isfinite(output.mask_logits).all()
+
+
+def test_save_and_load(model, processor, tmp_path) -> None:
+    model.save_pretrained(tmp_path)
+    processor.save_pretrained(tmp_path)
+    again = AutoModelForImageTextToText.from_pretrained(tmp_path).eval()
+    processor_again = AutoProcessor.from_pretrained(tmp_path)
+    assert isinstance(again, MGLMMForConditionalGeneration)
+    assert isinstance(processor_again, MGLMMProcessor)
+    assert again.generation_config.eos_token_id == processor.tokenizer.eos_token_id
+    batch = Collator(processor)([item(0, 2)])
+    batch_again = Collator(processor_again)([item(0, 2)])
+    for key, value in batch.items():
+        assert torch.equal(value, batch_again[key]), key
+    with torch.no_grad():
+        assert torch.equal(model(**batch).loss, again(**batch_again).loss)
+
+
+def test_batch_norms_keep_their_statistics_in_training(processor) -> None:
+    model = tiny_model().train()
+    before = {k: v.clone() for k, v in model.state_dict().items() if "running" in k}
+    assert before
+    model(**Collator(processor)([item(0, 2)])).loss.backward()
+    assert all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
