@@ -20,7 +20,7 @@ demo: $(STAMP)  ## three instructions of one sample picture: answers on screen, 
 	@$(BIN)/python examples/quickstart.py
 
 pictures: $(STAMP)  ## draw the pictures of the README again with the model in the package
-	@$(BIN)/python examples/readme_pictures.py
+	@$(BIN)/python tools/readme.py pictures
 
 test: $(STAMP)  ## the default tests (no network, no GPU)
 	$(BIN)/python -m pytest -q -m "not slow and not gpu"
@@ -43,11 +43,11 @@ format: $(STAMP)  ## let ruff mend what it can
 world: $(STAMP)  ## render sixty-four scenes of the procedural world into out/world
 	$(BIN)/mglmm world render --seeds 0:64 --out out/world
 
-default-model: $(STAMP)  ## train the model in the package again (hours; see the recipe's header)
-	$(BIN)/mglmm train recipes/train/default.yaml
+default-model: $(STAMP)  ## train the model in the package again, stage by stage (see the recipes' headers)
+	for recipe in recipes/train/default-*.yaml; do $(BIN)/mglmm train $$recipe || exit 1; done
 
-docs: $(STAMP)  ## check that every link and every file named in the docs exists
-	$(BIN)/python -m pytest -q tests/test_docs.py
+docs: $(STAMP)  ## check the docs: every link leads somewhere, every command of the README runs
+	$(BIN)/python -m pytest -q tests/test_readme.py
 
 clean:  ## remove the virtual environment and the caches (never out/, which may hold trained models)
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

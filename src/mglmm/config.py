@@ -6,6 +6,7 @@ from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic.fields import FieldInfo
 
 from mglmm.schema import UserError
 
@@ -34,7 +35,8 @@ def load_recipe(path: str | Path, cls: type[R], overrides: Sequence[str] = ()) -
     try:
         return cls.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
+        # an unknown key is often what makes another one missing
+        first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
         if first["type"] == "extra_forbidden":
             valid = ", ".join(_valid_keys(cls, first["loc"][:-1]))
@@ -95,17 +97,20 @@ def _apply(values: dict[str, Any], override: str) -> None:
     values[last] = value
 
 
-def _valid_keys(cls: type[BaseModel], sections: Sequence[int | str]) -> list[str]:
-    """The keys that the model at this place of the recipe knows."""
-    for section in sections:
-        inner = _models_in(cls.model_fields[section].annotation) if section in cls.model_fields else []
-        if inner:
-            cls = inner[0]
-    return sorted(cls.model_fields)
+def _valid_keys(cls: type[BaseModel], place: Sequence[int | str]) -> list[str]:
+    """The keys that are known at this place of the recipe: field names, positions in lists, tags of unions."""
+    models = [cls]
+    for step in place:
+        inner = [m for model in models if step in model.model_fields for m in _models_in(model.model_fields[step])]
+        tagged = [m for m in models if any(step in get_args(f.annotation) for f in m.model_fields.values())]
+        models = inner or tagged or models
+    return sorted({key for model in models for key in model.model_fields})
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
-    """The record types that an annotation names, also inside `list[...]`, `X | None` and the like."""
+    """The record types that a field or annotation names, also inside `list[...]`, `X | None` and the like."""
+    if isinstance(annotation, FieldInfo):
+        annotation = annotation.annotation
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for part in get_args(annotation) for model in _models_in(part)]

@@ -168,8 +168,12 @@ class _Reader:
         """Take in the last phrase, if it is whole, and the whitespace behind it."""
         if self.last is None:
             return
-        blank = not self.text[self.last.start : self.last.end].strip()
-        if blank or not self.last.segs:
+        if not self.text[self.last.start :].strip():
+            self.num_invalid += 1
+            self.text = self.text[: self.last.start]
+            if self.text.endswith(" ") and (not self.phrases or self.phrases[-1].end < len(self.text)):
+                self.text = self.text[:-1]  # the space before what is left out; the one behind it stays
+        elif not self.last.segs:
             self.num_invalid += 1
         else:
             self.phrases.append(self.last)

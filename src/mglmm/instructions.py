@@ -63,7 +63,7 @@ INSTRUCTIONS: dict[str, tuple[str, ...]] = {
     "numbered": (
         "{please}[segment|find|mark|outline|show] [each|every] {label}{here}[| one by one| separately][.|]",
         "{give}[one|a] mask for [each|every] {label}{here}[.|]",
-        "[which|where] is [each|every] {label}{here}? segment [each of them|them one by one].",
+        "where is [each|every] {label}{here}? segment [each of them|them one by one].",
     ),
     "semantic": (
         "{please}[segment|segment|find|mark|outline|show] all [||the |of the ]{label}{here}[.|]",

@@ -5,6 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import torch
+from huggingface_hub import snapshot_download
 from PIL import Image
 from pydantic import ConfigDict, Field
 from safetensors import SafetensorError
@@ -24,6 +25,9 @@ _ROOM_FOR_ANSWER = 16
 
 _LEGIBLE_SIDE_PX = 640
 """Saved overlays of smaller pictures are enlarged so that their labels can be read."""
+
+_MODEL_FILES = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
+"""What a model needs of its repository on the hub."""
 
 Conversation = Sequence[tuple[str, str | None]]
 """(instruction, answer with markup) of each turn; the last answer is None: it is asked for."""
@@ -75,9 +79,9 @@ def load(
         processor = MGLMMProcessor.from_pretrained(source)
         model = MGLMMForConditionalGeneration.from_pretrained(source, dtype=dtype)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"model {name_or_path}: cannot be loaded ({reason})") from error
-    return Predictor(model.to(device=place), processor)
+        raise UserError(f"model {name_or_path}: cannot be loaded ({_first_line(error)})") from error
+    # transformers' wrapper of `to` hides its self from mypy
+    return Predictor(model.to(place), processor)  # type: ignore[arg-type]
 
 
 class Predictor:
@@ -262,8 +266,7 @@ def _device(device: str | torch.device | None) -> torch.device:
         place = torch.device(device)
         torch.empty(0, device=place)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"device {device}: not to be had here ({reason})") from error
+        raise UserError(f"device {device}: not to be had here ({_first_line(error)})") from error
     return place
 
 
@@ -282,11 +285,27 @@ def _model_source(name_or_path: str | Path) -> str:
             raise UserError(f"model {name_or_path}: the folder holds no config.json; give the folder of a saved model")
         return str(folder)
     parts = str(name_or_path).split("/")
+    # not looked up on the network: what cannot be a hub id was meant as a folder
     if folder.exists() or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
         raise UserError(
             f"model {name_or_path}: no such folder; give 'default', a saved model's folder, or a hub id like owner/name"
         )
-    return str(name_or_path)
+    return _downloaded(str(name_or_path))
+
+
+def _downloaded(hub_id: str) -> str:
+    """The folder of a model from the hub: downloaded, or the copy from last time if the hub cannot be reached."""
+    try:
+        return snapshot_download(hub_id, allow_patterns=_MODEL_FILES)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"model {hub_id}: no such folder, and it cannot be had from the hub ({_first_line(error)}); "
+            "give 'default', a saved model's folder, or a hub id like owner/name"
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _identity(source: ImageSource) -> object:

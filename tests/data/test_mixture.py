@@ -246,6 +246,13 @@ def test_a_part_whose_whole_is_gone_becomes_a_whole() -> None:
     assert crop_sample(record, (0, 0, 40, 40)).segments[0].parent is None
 
 
+def test_an_image_without_segments_can_be_cropped() -> None:
+    image, record = picture("a", 40, 60)
+    bare = record.model_copy(update={"segments": (), "turns": ()})
+    assert crop_sample(bare, (0, 0, 30, 20)).size == (20, 30)
+    assert random_crop(image, bare, np.random.default_rng(0)) == (image, bare)
+
+
 def test_mirroring_twice_changes_nothing() -> None:
     image, record = picture("a", 40, 60)
     once = mirror(image, record)

@@ -57,7 +57,7 @@ class Fake:
         self.known = {(image.tobytes(), q.turn.instruction): q.truth() for image, q in questions}
         self.change, self.patience, self.num_asked = change, patience, 0
 
-    def ask_many(self, questions):
+    def ask_many(self, questions, *, max_new_tokens):
         if self.patience is not None and self.num_asked >= self.patience:
             raise KeyboardInterrupt
         self.num_asked += len(questions)
@@ -170,7 +170,7 @@ def test_scoring_needs_no_model(tmp_path):
 
 def test_nothing_is_dropped_from_a_denominator(tmp_path):
     evaluated(tmp_path, Fake(), limit=9)
-    rest = {"run": {}, "similarity": LexicalSimilarity()}
+    rest = {"run": json.loads((tmp_path / "run.json").read_text()), "similarity": LexicalSimilarity()}
     with pytest.raises(UserError, match="no prediction for sample made/4, turn 3"):
         run.score(BENCHMARK, made_set(), tmp_path / PREDICTIONS_NAME, tmp_path, **rest)
     with pytest.raises(UserError, match="1 predictions answer no question of made, the first: sample made/4, turn 0"):
@@ -179,7 +179,7 @@ def test_nothing_is_dropped_from_a_denominator(tmp_path):
 
 def test_a_model_must_answer_every_question(tmp_path):
     class Lazy:
-        def ask_many(self, questions):
+        def ask_many(self, questions, *, max_new_tokens):
             return []
 
     with pytest.raises(ValueError, match="0 answers to 3 questions"):
@@ -226,3 +226,17 @@ def test_generalized_groups():
     assert generalized_groups(turn("absent_kind")) == ("all", "empty")
     assert generalized_groups(turn("mixed", 1)) == ("all", "mixed")
     assert generalized_groups(turn("instances", 1, 2)) == ("all", "several")
+
+
+def test_a_real_predictor(tiny_model_dir, tmp_path):
+    options = {"model": str(tiny_model_dir), "seeds": (2**30, 2**30 + 1), "device": "cpu"}
+    options |= {"limit": 1, "max_new_tokens": 8}
+    result = run.run_benchmark("world-all", out=tmp_path, **options)
+    assert set(result["benchmarks"]) == set(SUITES["world-all"])
+    refer = result["benchmarks"]["world-refer"]
+    assert refer["num_questions"] == 1 and refer["timing"]["num_generated"] == 1
+    assert 0 <= values(refer, "corrected", "all")["mean_iou"] < 0.9
+    assert json.loads((tmp_path / "scores.json").read_text()) == result
+    assert "[world-refer](world-refer/report.md)" in (tmp_path / "report.md").read_text()
+    again = run.run_benchmark("world-refer", out=tmp_path / "world-refer", **options)
+    assert again["timing"]["num_generated"] == 0 and again["groups"] == refer["groups"]

@@ -272,3 +272,25 @@ def test_batch_norms_keep_their_statistics_in_training(processor) -> None:
     assert before
     model(**Collator(processor)([item(0, 2)])).loss.backward()
     assert all(torch.equal(v, model.state_dict()[k]) for k, v in before.items())
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_cuda_answers_as_the_cpu_does(talkative, processor, dtype) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    images = [picture(0), picture(1, (90, 30))]
+    on_cuda = tiny_model(1)
+    on_cuda.load_state_dict(talkative.state_dict())
+    on_cuda = on_cuda.to("cuda", dtype)
+    inputs = processor.prompt(images, PROMPTS[:2]).to("cuda", dtype=dtype)
+
+    def grounding_features(indices):
+        pixels = processor.grounding_pixels([images[i] for i in indices])
+        return on_cuda.encode_grounding(pixels.to("cuda"))
+
+    output = on_cuda.generate_grounded(**inputs, grounding=grounding_features, max_new_tokens=24)
+    assert all(torch.isfinite(masks).all() for masks in output.mask_logits)
+    if dtype == torch.float32:
+        _, expected, _ = generate(talkative, processor, images, PROMPTS[:2])
+        assert output.sequences.tolist() == expected.sequences.tolist()

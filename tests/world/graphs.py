@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from mglmm.world.backdrops import INDOOR, SETTINGS
 from mglmm.world.drawing import Paint
 from mglmm.world.entities import CLOTHES, plural
 from mglmm.world.graph import Entity, Relation, SceneGraph
 from mglmm.world.kinds import KINDS
-from mglmm.world.stuff import INDOOR, SETTINGS
 
 
 def entity(id: int, name: str, x: float, y: float, area: int, **other: object) -> Entity:
@@ -63,7 +63,8 @@ def catalogue(seed: int) -> SceneGraph:
     kinds = [kind for kind in KINDS.values() if setting in kind.settings]
     wholes: list[Entity] = []
     for _ in range(int(rng.integers(2, 6)) if kinds else 0):
-        kind = kinds[rng.integers(len(kinds))]
+        again = wholes and rng.random() < 0.35
+        kind = KINDS[wholes[-1].name] if again else kinds[rng.integers(len(kinds))]
         x, y, area = (float(v) for v in (rng.uniform(20, 236), rng.uniform(90, 230), rng.uniform(600, 9000)))
         pose = str(rng.choice(kind.poses))
         paint = Paint(str(rng.choice(kind.colors)), str(rng.choice(kind.patterns)))

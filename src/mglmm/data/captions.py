@@ -1,4 +1,4 @@
-"""Captions made from annotations: which things are told, and in which order, follows from the sample; only words vary."""
+"""Captions made from annotations: what is told, and in which order, follows from the sample; only the words vary."""
 
 from collections.abc import Sequence
 
@@ -15,6 +15,9 @@ MAX_PARTS = 8
 MAX_MAIN = 3
 MAX_WHOLES_WITH_PARTS = 2
 MAX_PARTS_IN_PANORAMA = 4
+
+DETAIL = frozenset({"skin"})
+"""Parts that are told in the caption of their whole only."""
 
 SHOWS = (
     "[The picture|The image|The photo] shows {things}.",
@@ -67,15 +70,24 @@ def panoptic(view: View, rng: np.random.Generator) -> GroundedText | None:
 def _with_parts(view: View, told: Told, introduction: Introduction, with_parts: bool) -> Pieces:
     """ "a person with black hair and blue trousers"."""
     pieces: Pieces = [introduction.of(told)]
-    parts = [] if told.several or not with_parts else told_parts(view, told.items[0], MAX_PARTS_IN_PANORAMA)
+    parts = main_parts(view, told.items[0]) if with_parts and not told.several else []
     if parts:
         pieces += [" with ", *listing([introduction.of(part) for part in parts])]
     return pieces
 
 
-def told_parts(view: View, whole: Item, at_most: int = MAX_PARTS) -> list[Told]:
-    """The largest parts of an item, told from top to bottom."""
-    told = view.told(view.parts(whole), at_most)
+def main_parts(view: View, whole: Item) -> list[Told]:
+    """The few largest parts of an item that are told along with it, from top to bottom."""
+    return top_to_bottom(view.told((p for p in view.parts(whole) if p.label not in DETAIL), MAX_PARTS_IN_PANORAMA))
+
+
+def told_parts(view: View, whole: Item) -> list[Told]:
+    """The largest parts of an item, from top to bottom."""
+    return top_to_bottom(view.told(view.parts(whole), MAX_PARTS))
+
+
+def top_to_bottom(told: Sequence[Told]) -> list[Told]:
+    """Label by label, by the height of the topmost center of each label."""
     height = {t.noun.one: min(i.center[1] for u in told if u.noun == t.noun for i in u.items) for t in told}
     return sorted(told, key=lambda t: height[t.noun.one])
 
@@ -96,7 +108,7 @@ def fine_grained(view: View, whole: Item, rng: np.random.Generator) -> GroundedT
 def _nested(view: View, told: Told, introduction: Introduction) -> Pieces:
     """A part, followed by its own parts: "a head with brown hair"."""
     pieces: Pieces = [introduction.of(told)]
-    inner = [] if told.several else told_parts(view, told.items[0], MAX_PARTS_IN_PANORAMA)
+    inner = [] if told.several else main_parts(view, told.items[0])
     if inner:
         pieces += [" with ", *listing([_nested(view, part, introduction) for part in inner])]
     return pieces

@@ -27,8 +27,8 @@ LABELS: dict[str, dict[str, str]] = {
 """Set -> class name -> label; a class that is not listed gets no segment. A set that is not listed keeps its names."""
 
 COMPLETE: dict[str, tuple[str, ...]] = {
-    "ccp": ("hair", "hat", "scarf", "tie", "vest", "dress", "skirt", "shorts", "trousers", "gloves", "sunglasses", "bag",
-            "shoes", "coat", "jacket", "sweater", "suit", "tights"),
+    "ccp": ("hair", "hat", "scarf", "tie", "vest", "dress", "skirt", "shorts", "trousers", "gloves", "sunglasses",
+            "bag", "shoes", "coat", "jacket", "sweater", "suit", "tights"),
     "facade": ("shop", "balcony", "car"),
     "cats": ("cat",),
 }  # fmt: skip

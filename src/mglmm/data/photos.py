@@ -1,8 +1,8 @@
 """Small sets of real photographs with masks: one reader for the format that they share.
 
-A set is a folder: `images/NAME.jpg`, `masks/NAME.png` (8-bit class ids), `classes.json` (what the ids mean and which are
-parts of a whole), `train.txt` / `val.txt` (one NAME a line) and, where there are instances, `instances.json` (polygons).
-What differs between the sets stands in `photo_labels`, not in the code.
+A set is a folder: `images/NAME.jpg`, `masks/NAME.png` (8-bit class ids), `classes.json` (what the ids mean, and
+which are parts of a whole), `train.txt` / `val.txt` (one NAME a line) and, where there are instances, `instances.json`
+(polygons). What differs between the sets stands in `photo_labels`, not in the code.
 """
 
 import json
@@ -60,7 +60,12 @@ class PhotoFolder:
         self.root = Path(root)
         self.name = name
         self.split = split
-        self.names = tuple(self._text(f"{split}.txt").split())
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The photos of the split, without those of which the set marks nothing."""
+        listed = self._text(f"{self.split}.txt").split()
+        return tuple(name for name in listed if self.instances is None or self.instances[name])
 
     @cached_property
     def classes(self) -> dict[int, PhotoClass]:
@@ -128,7 +133,9 @@ class PhotoFolder:
         """One region per label, and the whole that all parts make up (which has no class of its own)."""
         counts = np.bincount(ids.ravel(), minlength=256)
         wholes = dict.fromkeys(c.whole for c in self.classes.values() if c.whole is not None)
-        regions = [Region(whole, is_any(ids, self._ids_of("whole", whole)), "thing", has_parts=True) for whole in wholes]
+        regions = [
+            Region(whole, is_any(ids, self._ids_of("whole", whole)), "thing", has_parts=True) for whole in wholes
+        ]
         for label in dict.fromkeys(c.label for c in self.classes.values() if c.label is not None):
             members = [self.classes[i] for i in self._ids_of("label", label)]
             present = [c.name for c in members if counts[c.id]]

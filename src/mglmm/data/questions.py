@@ -3,7 +3,7 @@
 import numpy as np
 
 from mglmm.data import captions
-from mglmm.data.targets import absent, described, level, single, turn
+from mglmm.data.targets import absent, ask, described, level, single, turn
 from mglmm.data.view import Item, View
 from mglmm.data.vocabulary import noun
 from mglmm.instructions import instruction, number_word, plural, sentence_case
@@ -69,7 +69,7 @@ def counting(view: View, rng: np.random.Generator) -> Turn | None:
 
 def color(view: View, rng: np.random.Generator) -> Turn | None:
     """What color something has that can be told without its color."""
-    for item in shuffled(rng, (i for i in view.items.values() if i.color is not None)):
+    for item in shuffled(rng, (i for i in view.single_out if i.color is not None)):
         phrase = _colorless(view, item)
         if phrase is not None:
             asked = instruction("color_plural" if item.noun.pair else "color", rng, object=phrase)
@@ -107,7 +107,7 @@ def _opening(view: View, whole: Item, phrase: str, rng: np.random.Generator) -> 
     if caption is not None and rng.random() < 0.5:
         return [turn("conversation", "panoptic", "dialogue", instruction("gcg", rng), caption)]
     answer = grounded(single(Mention(phrase, (whole.id,)), whole.noun.verb, rng))
-    asked = instruction("referring", rng, phrase=phrase)
+    asked = ask(phrase, whole.noun.verb, rng)
     return [turn("conversation", "object", "dialogue", asked, answer)]
 
 

@@ -40,6 +40,13 @@ def single(target: Mention, verb: str, rng: np.random.Generator) -> Pieces:
     return write(pick(rng, ONE), rng, target=target, this=this, **{"is": verb})
 
 
+def ask(phrase: str, verb: str, rng: np.random.Generator) -> str:
+    """The instruction to segment what the phrase means; `verb`: "is" or "are", as the phrase is spoken of."""
+    return (
+        instruction("several", rng, phrases=phrase) if verb == "are" else instruction("referring", rng, phrase=phrase)
+    )
+
+
 def described(view: View, item: Item, rng: np.random.Generator) -> tuple[str, str] | None:
     """Family and words ("the black cat") of a unique description, each family equally likely; None if there is none."""
     found = view.descriptions(item)
@@ -56,7 +63,7 @@ def referring(view: View, item: Item, rng: np.random.Generator) -> Turn | None:
         return None
     family, phrase = found
     answer = grounded(single(Mention(phrase, (item.id,)), item.noun.verb, rng))
-    return turn("referring", level(item), family, instruction("referring", rng, phrase=phrase), answer)
+    return turn("referring", level(item), family, ask(phrase, item.noun.verb, rng), answer)
 
 
 def bare_label(view: View, label: str, rng: np.random.Generator) -> Turn | None:
@@ -67,14 +74,18 @@ def bare_label(view: View, label: str, rng: np.random.Generator) -> Turn | None:
     told = view.together(label)
     if told is None:
         return None
-    names = [told.noun] + [noun(name) for name in told.items[0].names if name in {n for i in told.items for n in i.names}]
-    name = names[0] if rng.random() < 0.7 else pick(rng, names)
-    number = name.many if told.several and rng.random() < 0.5 else name.one
-    phrase = number if rng.random() < 0.4 else f"the {number}"
+    names = [told.noun, *(noun(name) for name in told.items[0].names)]
+    name = told.noun if rng.random() < 0.7 else pick(rng, names)
+    plural = told.several and rng.random() < 0.5
+    asked = name.many if plural else name.one
+    asked = asked if rng.random() < 0.4 else f"the {asked}"
     right = f"the {name.many if told.several else name.one}"
-    target = Mention(phrase if rng.random() < 0.5 else right, told.ids)
-    answer = grounded(single(target, told.verb, rng))
-    return turn("semantic", level(told.items[0]), "bare", instruction("referring", rng, phrase=phrase), answer)
+    target = Mention(asked if rng.random() < 0.5 else right, told.ids)
+    verb = "are" if told.several else name.verb
+    # a bare noun ("cat") fits into no sentence
+    answer = grounded(single(target, verb, rng) if target.phrase.startswith("the ") else [target, "."])
+    wording = ask(asked, "are" if plural else name.verb, rng)
+    return turn("semantic", level(told.items[0]), "bare", wording, answer)
 
 
 def all_of_label(view: View, label: str, rng: np.random.Generator) -> Turn | None:
@@ -110,7 +121,7 @@ def several(view: View, rng: np.random.Generator) -> Turn | None:
 def several_described(view: View, rng: np.random.Generator, count: int) -> list[tuple[Item, str]]:
     """Up to `count` items in random order, each with a unique description; no item together with its own part."""
     found: list[tuple[Item, str]] = []
-    for item in shuffled(rng, view.items.values()):
+    for item in shuffled(rng, view.single_out):
         related = {item.segment.parent, item.id}
         if any(other.id in related or other.segment.parent == item.id for other, _ in found):
             continue
@@ -165,7 +176,7 @@ def empty(view: View, rng: np.random.Generator) -> Turn | None:
         return None
     family, verb, words = found
     answer = grounded(write(pick(rng, NONE), rng, none=f"{verb} no {words}"))
-    asked = instruction("referring", rng, phrase=words if rng.random() < 0.2 else f"the {words}")
+    asked = ask(words if rng.random() < 0.2 else f"the {words}", verb, rng)
     return turn("generalized_referring", "object", family, asked, answer)
 
 

@@ -99,13 +99,14 @@ def _gcg(view: View, rng: np.random.Generator) -> Conversations:
 
 def _caption(view: View, rng: np.random.Generator) -> Conversations:
     caption = captions.short(view, rng)
-    return [[targets.turn("caption", "panoptic", "short", instruction("caption_short", rng), caption)]] if caption else []
+    return (
+        [[targets.turn("caption", "panoptic", "short", instruction("caption_short", rng), caption)]] if caption else []
+    )
 
 
 def _referring(view: View, rng: np.random.Generator) -> Conversations:
-    items = list(view.items.values())
-    wholes = shuffled(rng, (i for i in items if i.segment.parent is None))
-    parts = shuffled(rng, (i for i in items if i.segment.parent is not None))
+    wholes = shuffled(rng, (i for i in view.single_out if i.segment.parent is None))
+    parts = shuffled(rng, (i for i in view.single_out if i.segment.parent is not None))
     made = [turn for i in wholes if (turn := targets.referring(view, i, rng))][:MAX_REFERRING_WHOLES]
     made += [turn for i in parts if (turn := targets.referring(view, i, rng))][:MAX_REFERRING_PARTS]
     return _alone(*made)

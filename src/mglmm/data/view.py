@@ -17,6 +17,8 @@ from mglmm.schema import Sample, Segment
 MAX_ONE_BY_ONE = 4
 """More instances of a label are told as a group. The photos' groups are made for the same number."""
 MAX_BEHIND_ONE_PHRASE = 8
+GROUP_SLACK = 1.3
+"""A group means these items if its area is theirs up to this factor: instances overlap, and tiny ones go untold."""
 MIN_WHOLE_SHARE = 0.002
 MIN_PART_SHARE = 0.0007
 """Smaller wholes and parts are not told in captions."""
@@ -104,8 +106,8 @@ class View:
         finer = sample.meta.get("names", {})
         self.groups = [s for s in sample.segments if s.id in groups]
         single = [s for s in sample.segments if s.id not in groups]
-        rles = [s.rle.to_coco() for s in single]
-        self._areas = {s.id: int(area) for s, area in zip(single, masks.areas(rles), strict=True)}
+        areas = masks.areas([s.rle.to_coco() for s in sample.segments]).tolist()
+        self._areas: dict[int, int] = {s.id: area for s, area in zip(sample.segments, areas, strict=True)}
         self.items = {
             s.id: Item(
                 segment=s,
@@ -115,7 +117,7 @@ class View:
                 center=((box[0] + box[2]) / 2 / sample.size[1], (box[1] + box[3]) / 2 / sample.size[0]),
                 names=tuple(n for n in (finer.get(str(s.id)), *SYNONYMS.get(s.label, ())) if n is not None),
             )
-            for s, box in zip(single, masks.boxes(rles).tolist(), strict=True)
+            for s, box in zip(single, masks.boxes([s.rle.to_coco() for s in single]).tolist(), strict=True)
         }
 
     @cached_property
@@ -131,6 +133,15 @@ class View:
         """The items that are no parts and large enough to be told, largest first."""
         found = [i for i in self.items.values() if i.segment.parent is None and i.share >= MIN_WHOLE_SHARE]
         return sorted(found, key=lambda i: -i.share)
+
+    @cached_property
+    def single_out(self) -> list[Item]:
+        """The items that are asked for by themselves: not tiny, and not of a label with very many instances."""
+        return [
+            i
+            for i in self.items.values()
+            if i.share >= MIN_PART_SHARE and len(self.by_label[i.label]) <= MAX_BEHIND_ONE_PHRASE
+        ]
 
     def parts(self, whole: Item) -> list[Item]:
         """The parts of an item that are large enough to be told, largest first; without parts of parts."""
@@ -161,10 +172,11 @@ class View:
         if len(members) <= MAX_ONE_BY_ONE:
             return Told(tuple(i.id for i in members), tuple(members))
         area = sum(self._areas[i.id] for i in members)
-        # instances of a label may overlap a little, so the group of these members has almost their area
-        fits = [g for g in self.groups if g.label == label and 0.8 * area <= g.area <= area]
-        if fits:
-            return Told((fits[-1].id,), tuple(members))
+        groups = [
+            g for g in self.groups if g.label == label and area / GROUP_SLACK <= self._areas[g.id] <= area * GROUP_SLACK
+        ]
+        if groups:
+            return Told((min(groups, key=lambda g: abs(self._areas[g.id] - area)).id,), tuple(members))
         if len(members) <= MAX_BEHIND_ONE_PHRASE:
             return Told(tuple(i.id for i in members), tuple(members))
         return None

@@ -35,8 +35,8 @@ MASS_WITH_ARTICLE = frozenset({"street", "sky"})
 """Cannot be counted in a picture, but people say "the street" and "a street"."""
 PAIRS = frozenset(
     {
-        "trousers", "pants", "jeans", "leggings", "shorts", "tights", "stockings", "shoes", "boots", "sneakers", "heels",
-        "sandals", "socks", "gloves", "glasses", "sunglasses", "scissors", "skis", "plants", "clothes",
+        "trousers", "pants", "jeans", "leggings", "shorts", "tights", "stockings", "shoes", "boots", "sneakers",
+        "heels", "sandals", "socks", "gloves", "glasses", "sunglasses", "scissors", "skis", "plants", "clothes",
     }
 )  # fmt: skip
 IRREGULAR = {
@@ -78,7 +78,6 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "bag": ("handbag",),
     "building facade": ("facade", "building", "house front"),
     "street": ("road",),
-    "plants": ("greenery",),
     "cat": ("kitty",),
     "couch": ("sofa",),
     "tv": ("television", "screen"),

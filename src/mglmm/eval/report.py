@@ -65,7 +65,8 @@ def measured(result: Mapping[str, Any]) -> list[str]:
     lines = [
         f"- model: {model['name']} (weights {model['weights']})",
         f"- samples: {', '.join(f'{k} {v}' for k, v in result['run']['samples'].items())}",
-        f"- {result['num_questions']} questions about {result['num_samples']} images, free generation",
+        f"- {result['num_questions']} questions about {result['num_samples']} images, free generation"
+        f" of at most {result['run']['max_new_tokens']} tokens",
         f"- places where the markup of an answer could not be parsed: {result['num_invalid']} "
         f"(in {result['num_invalid_answers']} answers)",
         f"- text similarity: {result['text_similarity']}",

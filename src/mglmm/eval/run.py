@@ -23,6 +23,8 @@ from mglmm.eval.text_similarity import TextSimilarity, load_similarity
 from mglmm.schema import Prediction, UserError
 
 SCORES_NAME = "scores.json"
+MAX_NEW_TOKENS = 512
+"""Limit of an answer. Source: the published MGSC evaluation."""
 RESAMPLES = 1000
 """Bootstrap resamples behind every confidence interval."""
 
@@ -30,7 +32,7 @@ RESAMPLES = 1000
 class Answerer(Protocol):
     """What is evaluated; `mglmm.predict.Predictor` is one."""
 
-    def ask_many(self, questions: Sequence[tuple[Image.Image, str]]) -> Sequence[Prediction]:
+    def ask_many(self, questions: Sequence[tuple[Image.Image, str]], *, max_new_tokens: int) -> Sequence[Prediction]:
         """One answer to each (image, instruction), in order; `sample_id` and `turn_index` are filled in here."""
         ...
 
@@ -45,6 +47,7 @@ def run_benchmark(
     limit: int | None = None,
     device: str | None = None,
     batch_size: int = 16,
+    max_new_tokens: int = MAX_NEW_TOKENS,
     text_similarity: str = "lexical",
 ) -> dict[str, Any]:
     """The scores of a model on the benchmark or suite `name`, which are also written into `out`.
@@ -55,6 +58,7 @@ def run_benchmark(
         seeds: [first, end) for benchmarks of the world; None: 500 held-out ones.
         data: folder of the data set, for benchmarks of photographs.
         limit: only the first so many questions (of each benchmark of a suite).
+        max_new_tokens: limit of an answer.
 
     Raises:
         UserError: unknown benchmark, missing data, a folder with another run, ...
@@ -79,6 +83,7 @@ def run_benchmark(
             model=described,
             limit=limit,
             batch_size=batch_size,
+            max_new_tokens=max_new_tokens,
             similarity=similarity,
         )
     if name not in SUITES:
@@ -109,6 +114,7 @@ def evaluate(
     model: Mapping[str, str],
     limit: int | None = None,
     batch_size: int = 16,
+    max_new_tokens: int = MAX_NEW_TOKENS,
     similarity: TextSimilarity,
     resamples: int = RESAMPLES,
 ) -> dict[str, Any]:
@@ -116,10 +122,18 @@ def evaluate(
 
     `model` says which model answers ({"name", "weights"}); it must be the same when a run is resumed.
     """
-    identity = {"benchmark": benchmark.name, "model": dict(model), "samples": dict(samples.identity)}
+    identity: dict[str, Any] = {
+        "benchmark": benchmark.name,
+        "model": dict(model),
+        "samples": dict(samples.identity),
+        "max_new_tokens": max_new_tokens,
+    }
     claim(out, identity)
     start = time.monotonic()
-    num_generated = generate(predictor, benchmark, samples, out / PREDICTIONS_NAME, limit=limit, batch_size=batch_size)
+    num_generated = generate(
+        predictor, benchmark, samples, out / PREDICTIONS_NAME,
+        limit=limit, batch_size=batch_size, max_new_tokens=max_new_tokens,
+    )  # fmt: skip
     generation_s = time.monotonic() - start
     timing = {"generation_s": round(generation_s, 2), "num_generated": num_generated}
     return score(
@@ -136,6 +150,7 @@ def generate(
     *,
     limit: int | None = None,
     batch_size: int = 16,
+    max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> int:
     """Append an answer to `path` for every question that has none there; returns how many."""
     with PredictionWriter(path) as writer, PredictionStore(path) as store:
@@ -145,21 +160,24 @@ def generate(
             if question.key not in store:
                 waiting.append((image, question))
             if len(waiting) == batch_size:
-                writer.write(answers(predictor, waiting))
+                writer.write(answers(predictor, waiting, max_new_tokens))
                 num_generated += len(waiting)
                 waiting = []
         if waiting:
-            writer.write(answers(predictor, waiting))
+            writer.write(answers(predictor, waiting, max_new_tokens))
     return num_generated + len(waiting)
 
 
-def answers(predictor: Answerer, asked: Sequence[tuple[Image.Image, Question]]) -> list[Prediction]:
+def answers(
+    predictor: Answerer, asked: Sequence[tuple[Image.Image, Question]], max_new_tokens: int
+) -> list[Prediction]:
     """The model's answers to some questions, marked with what they answer.
 
     Raises:
         ValueError: the model gave another number of answers.
     """
-    given = predictor.ask_many([(image, question.turn.instruction) for image, question in asked])
+    questions = [(image, question.turn.instruction) for image, question in asked]
+    given = predictor.ask_many(questions, max_new_tokens=max_new_tokens)
     if len(given) != len(asked):
         raise ValueError(f"the model gave {len(given)} answers to {len(asked)} questions")
     return [

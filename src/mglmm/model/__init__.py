@@ -5,10 +5,12 @@ Importing this package registers the three classes with transformers' Auto class
 
 from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor
 
+from mglmm.model.compat import name_edgetam_backbone
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.modeling_mglmm import GroundedOutput, MGLMMForConditionalGeneration, MGLMMOutput
 from mglmm.model.processing_mglmm import MGLMMProcessor
 
+name_edgetam_backbone()
 AutoConfig.register(MGLMMConfig.model_type, MGLMMConfig)
 AutoModelForImageTextToText.register(MGLMMConfig, MGLMMForConditionalGeneration)
 AutoProcessor.register(MGLMMConfig, MGLMMProcessor)

@@ -44,10 +44,13 @@ class WorldData(Recipe):
 
 
 class PhotoData(Recipe):
-    """Real photographs with masks: the `split` of the `sets` (folder names) under `root`."""
+    """Real photographs with masks: the `split` of the `sets` (folder names) under `root`.
+
+    `root` null: the folder that the environment variable MGLMM_PHOTOS names.
+    """
 
     source: Literal["photos"]
-    root: str
+    root: str | None = None
     sets: tuple[str, ...]
     split: str = "train"
     weight: Annotated[float, Field(gt=0)] = 1.0

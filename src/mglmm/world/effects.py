@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mglmm.world.texture import noise
+from mglmm.world.texture import noise, ramp
 
-TINTS = {"day": (1.0, 1.0, 1.0), "dusk": (0.96, 0.78, 0.66), "night": (0.50, 0.56, 0.74), "lamp": (0.80, 0.70, 0.56)}
+TINTS = {"day": (1.0, 1.0, 1.0), "dusk": (0.98, 0.84, 0.74), "night": (0.58, 0.63, 0.78), "lamp": (0.88, 0.78, 0.65)}
 """Colour of the light (RGB factors)."""
 
 
@@ -22,10 +22,13 @@ class Sun:
 def sun(rng: np.random.Generator, weather: str | None) -> Sun:
     """The main light: hard on sunny days, soft otherwise."""
     angle = rng.uniform(-1.1, 1.1)
-    return Sun((float(np.sin(angle)), -float(np.cos(angle))), 1.0 if weather == "sunny" else float(rng.uniform(0.3, 0.6)))
+    strength = 1.0 if weather == "sunny" else float(rng.uniform(0.3, 0.6))
+    return Sun((float(np.sin(angle)), -float(np.cos(angle))), strength)
 
 
-def photograph(colors: np.ndarray, shade: np.ndarray, light: str, weather: str | None, rng: np.random.Generator) -> np.ndarray:
+def photograph(
+    colors: np.ndarray, shade: np.ndarray, light: str, weather: str | None, rng: np.random.Generator
+) -> np.ndarray:
     """uint8[H, W, 3] RGB from `colors` (uint8[H, W, 3]) and `shade` (float32[H, W], 1 = as painted)."""
     fall, tint = _light(shade.shape[:2], light, weather is None, rng)
     bright = shade * fall
@@ -41,9 +44,10 @@ def photograph(colors: np.ndarray, shade: np.ndarray, light: str, weather: str |
 
 def _light(shape: tuple[int, int], light: str, indoor: bool, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """The fall-off float32[H, W] and the colour float32[3] of the light."""
-    tint = np.array(TINTS["lamp" if indoor and light == "night" else light]) * rng.uniform(0.9, 1.1) + rng.normal(0, 0.025, 3)
+    tint = np.array(TINTS["lamp" if indoor and light == "night" else light])
+    tint = tint * rng.uniform(0.9, 1.1) + rng.normal(0, 0.025, 3)
     height, width = shape
-    x, y = np.linspace(-1, 1, width, dtype=np.float32), np.linspace(-1, 1, height, dtype=np.float32)[:, None]
+    x, y = ramp(width), ramp(height)[:, None]
     slope_x, slope_y, vignette = rng.uniform(-0.12, 0.12), rng.uniform(-0.08, 0.08), rng.uniform(0.0, 0.16)
     fall = 1 + np.float32(slope_x) * x + np.float32(slope_y) * y - np.float32(vignette) * (x * x + y * y) / 2
     fall += np.float32(rng.uniform(0.0, 0.12)) * noise("smooth", shape, rng)
@@ -96,5 +100,6 @@ def _sensor(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     image = cv2.convertScaleAbs(np.maximum(image, 0, out=image))
     if rng.random() < 0.35:
         quality = int(rng.integers(40, 90))
-        image = cv2.imdecode(cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1], cv2.IMREAD_COLOR)
+        packed = cv2.imencode(".jpg", image, (cv2.IMWRITE_JPEG_QUALITY, quality))[1]
+        image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
     return image

@@ -12,20 +12,24 @@ from mglmm.world.raster import Patch
 from mglmm.world.scene import Scene
 from mglmm.world.stage import Placed
 
-CLOTHES = frozenset(
-    "hat cap helmet scarf shirt jacket coat sweater dress skirt trousers shorts shoes shoe boots boot glasses sunglasses "
-    "watch wristband glove gloves backpack bag belt tie apron vest hood socks sock headscarf t-shirt blouse".split()
-)
+CLOTHES = frozenset({
+    "hat", "cap", "helmet", "hood", "scarf", "headscarf", "shirt", "t-shirt", "blouse", "jacket", "coat", "sweater",
+    "vest", "dress", "skirt", "trousers", "shorts", "apron", "shoe", "shoes", "boot", "boots", "sock", "socks",
+    "glasses", "sunglasses", "watch", "wristband", "glove", "gloves", "backpack", "bag", "belt", "tie",
+})  # fmt: skip
 """Part names that a person wears."""
 COVERS = 0.06
 """A thing is in front of another if it hides this share of the other's whole outline. Ours, by eye."""
 DIFFERS = 1.5
 """Instances of a kind are small / large if the tallest is this many times as high as the shortest."""
 IRREGULAR = {
-    "leaf": "leaves", "shelf": "shelves", "knife": "knives", "foot": "feet", "tooth": "teeth", "person": "people",
-    "hair": "hair", "glasses": "glasses", "sunglasses": "sunglasses", "trousers": "trousers", "shorts": "shorts",
-    "shoes": "shoes", "boots": "boots", "water": "water", "foliage": "foliage", "scarf": "scarves", "roof": "roofs",
+    "leaf": "leaves", "shelf": "shelves", "knife": "knives", "foot": "feet", "scarf": "scarves", "hoof": "hooves",
+    **{name: name for name in (
+        "branches", "bristles", "cargo", "foam", "foliage", "fruit", "glasses", "hair", "icing", "leaves", "pages",
+        "shorts", "snow", "soup", "sunglasses", "trousers", "water", "wool",
+    )},
 }  # fmt: skip
+"""Plurals of part names that do not follow the rule."""
 
 
 class Shown(Protocol):
@@ -66,8 +70,9 @@ class _Register:
         self.masks: dict[int, CocoRle] = {}
 
 
-def describe(seed: int, scene: Scene, actors: Sequence[Shown], labels: np.ndarray,
-             min_share: float) -> tuple[SceneGraph, dict[int, CocoRle]]:
+def describe(
+    seed: int, scene: Scene, actors: Sequence[Shown], labels: np.ndarray, min_share: float
+) -> tuple[SceneGraph, dict[int, CocoRle]]:
     """The scene graph and the masks by entity id of a label map int16[H, W]."""
     num_labels = 1 + len(scene.backdrop.regions) + sum(len(a.thing.drawing.shapes) for a in actors)
     register = _Register(labels, num_labels, min_share * labels.size)
@@ -77,12 +82,21 @@ def describe(seed: int, scene: Scene, actors: Sequence[Shown], labels: np.ndarra
     relations: list[Relation] = []
     for depth, actor in enumerate(actors, start=len(scene.backdrop.regions)):
         ids[actor.index] = _add_thing(register, actor, depth, sizes[actor.index], relations)
-    bonds = [Relation(ids[b.subject], b.predicate, ids[b.object]) for b in scene.bonds if b.subject in ids and b.object in ids]
+    seen_bonds = [bond for bond in scene.bonds if bond.subject in ids and bond.object in ids]
+    bonds = [Relation(ids[bond.subject], bond.predicate, ids[bond.object]) for bond in seen_bonds]
     relations += bonds
     bound = {frozenset((r.subject, r.object)) for r in bonds}
     relations += [r for r in _occlusions(actors, ids, labels.shape) if frozenset((r.subject, r.object)) not in bound]
-    graph = SceneGraph(seed, (labels.shape[0], labels.shape[1]), scene.setting, scene.indoor, scene.weather, scene.light,
-                       tuple(register.entities), tuple(relations))
+    graph = SceneGraph(
+        seed,
+        (labels.shape[0], labels.shape[1]),
+        scene.setting,
+        scene.indoor,
+        scene.weather,
+        scene.light,
+        tuple(register.entities),
+        tuple(relations),
+    )
     return graph, register.masks
 
 
@@ -96,8 +110,22 @@ def _add_stuff(register: _Register, scene: Scene) -> None:
             continue
         found = register.runs.region(members)
         color = next(region.color for region in regions if region.name == name)
-        _add(register, found, name=name, plural=name, stuff=True, parent=None, color=color, pattern="plain", size=None,
-             state=None, category="stuff", uses=(), visible=1.0, depth=depth)
+        _add(
+            register,
+            found,
+            name=name,
+            plural=name,
+            stuff=True,
+            parent=None,
+            color=color,
+            pattern="plain",
+            size=None,
+            state=None,
+            category="stuff",
+            uses=(),
+            visible=1.0,
+            depth=depth,
+        )
 
 
 def _add(register: _Register, found: Region, **rest: object) -> int:
@@ -140,14 +168,16 @@ def _category(path: str, name: str, whole: str) -> str:
 
 
 def _sizes(actors: Sequence[Shown]) -> dict[int, str | None]:
-    """"small" or "large" by index of the placed thing, where instances of a kind clearly differ in height."""
+    """ "small" or "large" by index of the placed thing, where instances of a kind clearly differ in height."""
     found: dict[int, str | None] = {}
     for actor in actors:
         scales = [a.thing.scale for a in actors if a.thing.kind.name == actor.thing.kind.name]
         low, high, own = min(scales), max(scales), actor.thing.scale
         middle = (low * high) ** 0.5
         clear = high / low > DIFFERS
-        found[actor.index] = "large" if clear and own > 1.2 * middle else "small" if clear and own < middle / 1.2 else None
+        found[actor.index] = None
+        if clear and not middle / 1.2 <= own <= 1.2 * middle:
+            found[actor.index] = "large" if own > middle else "small"
     return found
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import track
 
 from mglmm.schema import Sample, UserError, read_jsonl
+from mglmm.world.graph import TRAIN_SEEDS_END
 from mglmm.world.samples import world_sample
 
 SAMPLES_NAME = "samples.jsonl"
@@ -22,8 +23,10 @@ def render_to(folder: Path, seeds: Sequence[int], *, size: int = 256, novel: boo
         novel: see `world_sample`.
 
     Raises:
-        UserError: the folder cannot be written, or holds pictures of another size.
+        UserError: the folder cannot be written or holds pictures of another size, or novel pictures of training seeds.
     """
+    if novel and min(seeds) < TRAIN_SEEDS_END:
+        raise UserError(f"novel pictures exist from seed {TRAIN_SEEDS_END} on")
     path = folder / SAMPLES_NAME
     try:
         (folder / "images").mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,9 @@ def hot(lookup: Lookup) -> bool:
 
 RIDEABLE = ("bicycle", "motorcycle", "scooter", "horse")
 MOTOR = ("car", "bus", "truck", "tractor", "motorcycle", "scooter", "ship", "airplane", "helicopter")
-FLIERS = ("bird", "butterfly", "airplane", "helicopter", "balloon", "kite")
+FLIERS = ("bird", "pigeon", "butterfly", "airplane", "helicopter", "balloon", "kite")
+WHEELED = ("car", "bus", "truck", "tractor", "bicycle", "motorcycle", "scooter")
+LIGHTS = ("street lamp", "lighthouse", "lamp", "table lamp", "candle")
 SEATS = ("bench", "chair", "sofa", "armchair", "stool", "swing")
 GRAZERS = ("cow", "sheep", "horse", "rabbit")
 
@@ -65,7 +67,7 @@ TRAVEL = (
     _row("rescue_air", things(names=("helicopter",)),
          "what could [save|rescue] a person from a [mountain|roof] by air?",
          "which thing can fly and stand still in the air?", reason="can stay in one place in the air"),
-    _row("wind_moved", things(names=("kite",), unsure=("boat", "balloon")),
+    _row("wind_moved", things(names=("kite",), unsure=("boat", "balloon", "umbrella")),
          "what needs [wind|a strong wind] to [stay up|work]?", "what would fall down without wind?",
          reason="would come down without wind"),
     _row("ride_alone", things(names=RIDEABLE),
@@ -74,7 +76,7 @@ TRAVEL = (
     _row("farm_work", things(uses=("farm work",), names=("tractor",)),
          "what does a farmer use to [work on|plow] the [field|land]?", "which vehicle helps with the work on a farm?",
          reason="can work on the field"),
-    _row("wheels", things(names=("car", "bus", "truck", "tractor", "bicycle", "motorcycle", "scooter")),
+    _row("wheels", things(names=WHEELED, unsure=("toy car", "suitcase", "airplane")),
          "what [moves|rolls] on wheels?", "what would stop if its wheels were gone?",
          reason="could not move without wheels"),
     _row("traffic_danger",
@@ -89,7 +91,7 @@ ANIMALS = (
     _row("wool", things(names=("sheep",)),
          "[which animal|what] gives wool for [warm socks|a sweater]?",
          "warm wool is made from the hair of which animal?", reason="can give wool"),
-    _row("eggs", things(names=("chicken", "duck", "bird")),
+    _row("eggs", things(names=("chicken", "duck", "bird", "pigeon")),
          "what [lays eggs|could lay an egg]?", "[which animal|what] could have an egg in its nest?",
          reason="can lay eggs"),
     _row("pets", things(names=("dog", "cat"), unsure=("rabbit", "bird")),
@@ -120,9 +122,9 @@ ANIMALS = (
     _row("farm_animals", things(names=("cow", "sheep", "pig", "horse", "chicken"), unsure=("duck", "rabbit")),
          "which animals [does a farmer keep|belong on a farm]?", "which animals live on a farm?",
          reason="may live on a farm"),
-    _row("wings", things(names=("bird", "duck", "chicken", "butterfly", "airplane")),
+    _row("wings", things(names=("bird", "pigeon", "duck", "chicken", "butterfly", "airplane")),
          "what has wings?", "what could you find with a pair of wings?", reason="can spread wings"),
-    _row("feathers", things(names=("bird", "duck", "chicken")),
+    _row("feathers", things(names=("bird", "pigeon", "duck", "chicken")),
          "[who|which animals] have feathers?", "whose body is covered with feathers?",
          reason="can keep warm with feathers"),
     _row("swims", things(names=("duck",)),
@@ -150,8 +152,7 @@ PEOPLE = (
          "who could read [a book|a letter|the newspaper]?", "who can [write a letter|sing a song]?",
          reason="can read and write"),
     _row("adult", things(names=("man", "woman")),
-         "who is old enough to [drive a car|go to work]?", "who are the grown people here?",
-         reason="may have a job"),
+         "who is old enough to [drive a car|go to work]?", "who are the grown people here?", reason="may have a job"),
     _row("child", things(names=("child",)),
          "who [goes|may go] to school in the morning?", "who is still growing up?",
          "who may need help from grown people?", reason="can still grow"),
@@ -178,7 +179,8 @@ BUILDINGS = (
 )  # fmt: skip
 
 PLANTS = (
-    _row("shade", when(hot, things(names=("tree", "palm tree", "pine tree", "parasol", "umbrella"), unsure=("tent",))),
+    _row("shade",
+         when(hot, things(names=("tree", "palm tree", "pine tree", "parasol"), unsure=("tent", "umbrella", "bush"))),
          "the sun is hot. where could you find some shade?", "what could [protect|shield] you from the hot sun?",
          reason="can give shade"),
     _row("grows", things(categories=("plant",)),
@@ -241,8 +243,7 @@ OUTSIDE = (
     _row("sit_down", things(names=SEATS, unsure=("bed", "sled", "rug", "toilet", "bathtub")),
          "[someone|a person] is tired and wants to sit. where could [they sit|they sit down]?",
          "on what could you sit down [and rest|for a while]?", reason="can be sat on"),
-    _row("light_at_night",
-         when(dark, things(names=("street lamp", "lighthouse", "lamp", "table lamp"), unsure=("traffic light", "car"))),
+    _row("light_at_night", when(dark, things(names=LIGHTS, unsure=("traffic light", "car"))),
          "it is dark. what [could give|gives] light?", "what helps people to see at night?",
          reason="can give light in the dark"),
     _row("stop_traffic", things(names=("traffic light",), unsure=("sign",)),
@@ -263,9 +264,10 @@ OUTSIDE = (
          reason="can keep the sun off"),
     _row("camping", things(names=("tent",)),
          "where could campers sleep?", "what could you take on a trip to sleep in?", reason="can be slept in"),
-    _row("melts", things(names=("snowman",)),
+    _row("snow_figure", things(names=("snowman",), unsure=("ice cream",)),
          "what will be gone when it gets warm?", "what did children build of snow?", reason="may melt in the sun"),
-    _row("playground", things(names=("slide", "swing"), unsure=("sled", "kite", "sandcastle", "ball")),
+    _row("playground",
+         things(names=("slide", "swing"), unsure=("sled", "kite", "sandcastle", "ball", "robot", "toy tower")),
          "where would children like to play?", "what belongs on a playground?", reason="can be played on"),
     _row("downhill", things(names=("sled",)),
          "what could you ride down a snowy hill?", "what slides on snow?", reason="can slide on snow"),

@@ -5,6 +5,7 @@
 
 from mglmm.world.reasoning import Family, Finder, parts
 
+GRIPPED = ("cup", "pan", "pot", "teapot", "kettle", "jug", "knife", "umbrella", "basket", "bucket", "suitcase", "broom")
 VEHICLES = ("vehicle",)
 PERSON = ("person",)
 ANIMAL = ("animal",)
@@ -160,8 +161,7 @@ HOMES = (
     _row("cover_up", parts(("blanket",), of=("bed", "sofa")),
          "what keeps you warm when you lie in {whole}?", "with what would you cover yourself on {whole}?",
          reason="can keep you warm"),
-    _row("grip",
-         parts(("handle",), of=("cup", "pan", "pot", "teapot", "kettle", "jug", "knife", "umbrella", "basket")),
+    _row("grip", parts(("handle",), of=GRIPPED),
          "where would you hold {whole}?", "which part of {whole} do you grip?", reason="can be held in the hand"),
     _row("cover_of", parts(("lid", "cap"), of=("pot", "teapot", "kettle", "bottle", "trash can", "box", "jar")),
          "what closes {whole}?", "what would you take off to look into {whole}?", reason="can be taken off"),
@@ -171,6 +171,17 @@ HOMES = (
     _row("water_from", parts(("tap",), of=("sink", "bathtub")),
          "where does the water of {whole} come from?", "what would you turn to fill {whole}?",
          reason="can let out water"),
+    _row("rain_off", parts(("canopy",), of=("umbrella", "parasol")),
+         "which part of {whole} keeps you dry?", "which part of {whole} is made of cloth?",
+         reason="can keep the rain off"),
+    _row("read_in", parts(("pages", "page"), of=("book",)),
+         "where are the words of {whole}?", "what would you turn to read on in {whole}?", reason="can be turned"),
+    _row("flame_of", parts(("flame",), of=("candle", "cake")),
+         "which part of {whole} is hot?", "what on {whole} could burn your finger?", reason="can burn you"),
+    _row("plant_pot", parts(("pot",), of=("potted plant",)),
+         "what holds the earth of {whole}?", "which part of {whole} was never alive?", reason="can hold the earth"),
+    _row("cone_of", parts(("cone",), of=("ice cream",)),
+         "where would you hold {whole}?", "which part of {whole} is not cold?", reason="can be held"),
     _row("shows_picture", parts(("screen",), of=("television", "computer", "laptop", "phone", "camera")),
          "where on {whole} would you see the picture?", "which part of {whole} shines when it is on?",
          reason="can show a picture"),

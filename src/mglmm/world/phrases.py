@@ -143,9 +143,10 @@ def indefinite(entity: Entity) -> str:
 
 
 UNCOUNTED = frozenset(
-    {"hair", "foliage", "wool", "water", "fur", "hay", "food", "bread", "cargo", "snow", "tea", "milk", "juice", "soup"}
+    ("hair", "foliage", "wool", "cargo", "snow", "foam", "bread", "soup", "salad", "cheese", "icing", "bristles")
+    + ("branches", "leaves", "pages")
 )
-"""Names of parts that take no "a"."""
+"""Names that take no "a": what is not counted, and parts that are many at once."""
 
 
 class Introduction:

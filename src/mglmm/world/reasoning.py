@@ -151,4 +151,3 @@ def when(condition: Callable[[Lookup], bool], finder: Finder) -> Finder:
         return finder(lookup, rng) if condition(lookup) else None
 
     return find
-

@@ -113,9 +113,7 @@ def has_attributes(entity: Entity, description: Description) -> bool:
     )
 
 
-def related(
-    lookup: Lookup, entities: list[Entity], predicate: str, anchor: Description, loose: bool
-) -> list[Entity]:
+def related(lookup: Lookup, entities: list[Entity], predicate: str, anchor: Description, loose: bool) -> list[Entity]:
     """Those of the entities that stand in this relation to the anchor."""
     if predicate == "with":
         return [e for e in entities if any(has_it(part, anchor) for part in lookup.descendants(e))]

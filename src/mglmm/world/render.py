@@ -9,12 +9,11 @@ from mglmm.world.drawing import COLORS, Paint
 from mglmm.world.effects import Sun, photograph, sun
 from mglmm.world.entities import describe
 from mglmm.world.graph import Picture
-from mglmm.world.labels import LabelRuns
 from mglmm.world.raster import SHIFT, Camera, Patch, compose, members, patch
 from mglmm.world.scene import NOVEL_PAIRS, Scene, layout, stream
 from mglmm.world.stage import Placed
 from mglmm.world.stuff import TEXTURES
-from mglmm.world.texture import blob, noise, pattern, relief
+from mglmm.world.texture import blob, noise, pattern, ramp, relief
 
 MIN_AREA_SHARE = 0.003
 """A region smaller than this share of the picture is not an entity of its own (it still belongs to its whole)."""
@@ -102,7 +101,9 @@ def _background(scene: Scene, camera: Camera) -> np.ndarray:
     return labels
 
 
-def paint(scene: Scene, camera: Camera, actors: list[Actor], labels: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def paint(
+    scene: Scene, camera: Camera, actors: list[Actor], labels: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
     """The image uint8[H, W, 3] of the staged things; looks are drawn from `rng`."""
     colors = np.zeros((*camera.size, 3), np.uint8)
     for region in scene.backdrop.regions:
@@ -168,7 +169,8 @@ def _base_color(paint: Paint, rng: np.random.Generator) -> np.ndarray:
         raise ValueError("a paint has neither a colour name nor an rgb")
     center = np.array(paint.rgb if paint.rgb is not None else COLORS[str(paint.color)], dtype=np.float64)
     spread = 5.0 if paint.color in ("white", "gray", "black") else 9.0
-    return np.clip(center * rng.uniform(0.92, 1.06) + rng.normal(0.0, spread, 3), 4, 252)
+    moved = center * rng.uniform(0.92, 1.06) + rng.normal(0.0, spread, 3)
+    return np.minimum(np.maximum(moved, 4), 252)
 
 
 def _shaded(rgb: np.ndarray, shade: float) -> np.ndarray:
@@ -176,8 +178,9 @@ def _shaded(rgb: np.ndarray, shade: float) -> np.ndarray:
     return rgb * (1 + 0.5 * shade) if shade < 0 else rgb + (255 - rgb) * 0.5 * shade
 
 
-def _apply_patterns(actor: Actor, colors: np.ndarray, local: np.ndarray, looks: dict[Paint, np.ndarray],
-                    rng: np.random.Generator) -> None:
+def _apply_patterns(
+    actor: Actor, colors: np.ndarray, local: np.ndarray, looks: dict[Paint, np.ndarray], rng: np.random.Generator
+) -> None:
     """Nothing; paints stripes, dots or checks over the shapes that have them, in the thing's own directions."""
     for paint, rgb in looks.items():
         if paint.pattern == "plain":
@@ -186,7 +189,7 @@ def _apply_patterns(actor: Actor, colors: np.ndarray, local: np.ndarray, looks: 
         if not has.any():
             continue
         tall = actor.patch.labels.shape[0]
-        period = float(np.clip(tall * 0.075, 6.5, 26.0) * rng.uniform(0.9, 1.3))
+        period = min(max(tall * 0.075, 6.5), 26.0) * rng.uniform(0.9, 1.3)
         if paint.pattern == "dotted":
             period *= 1.15
         turn = actor.thing.angle + (rng.choice((0.0, np.pi / 2, np.pi / 4)) if paint.pattern == "striped" else 0.0)
@@ -213,11 +216,12 @@ def _thing_shade(actor: Actor, local: np.ndarray, light: Sun, rng: np.random.Gen
     height, width = local.shape
     levels = rng.uniform(0.7, 1.0, len(actor.thing.drawing.shapes) + 1).astype(np.float32)
     levels[0] = 0.0
-    shade = 1 + relief(levels[local], light.direction, max(1.0, 0.016 * max(height, width))) * np.float32(0.5 * light.strength)
-    across = np.linspace(-1, 1, width, dtype=np.float32) * np.float32(0.14 * light.direction[0] * light.strength)
-    down = np.linspace(1, -1, height, dtype=np.float32) * np.float32(rng.uniform(0.02, 0.12))
+    rounding = max(1.0, 0.016 * max(height, width))
+    shade = 1 + relief(levels[local], light.direction, rounding) * np.float32(0.5 * light.strength)
+    across = ramp(width) * np.float32(0.14 * light.direction[0] * light.strength)
+    down = ramp(height) * np.float32(rng.uniform(-0.12, -0.02))
     shade += across + down[:, None]
-    shade += noise("smooth", local.shape, rng) * np.float32(rng.uniform(0.03, 0.16))
-    shade += noise("fine", local.shape, rng) * np.float32(rng.uniform(0.0, 0.09))
-    shade += noise("blotch", local.shape, rng) * np.float32(rng.uniform(0.0, 0.10))
-    return np.clip(shade, 0.35, 1.6)
+    shade += noise("smooth", (height, width), rng) * np.float32(rng.uniform(0.03, 0.16))
+    surface = ("fine", "fine", "blotch", "blotch", "cloudy", "grain")[int(rng.integers(6))]
+    shade += noise(surface, (height, width), rng) * np.float32(rng.uniform(0.02, 0.12))
+    return np.minimum(np.maximum(shade, 0.35), 1.6)

@@ -67,7 +67,9 @@ Builder = Callable[[Kind, str | None], Drawing]
 class Stage:
     """A scene under way. The methods return the index of the placed thing, or None if there was no room for it."""
 
-    def __init__(self, rng: np.random.Generator, backdrop: Backdrop, width: float, height: float, build: Builder) -> None:
+    def __init__(
+        self, rng: np.random.Generator, backdrop: Backdrop, width: float, height: float, build: Builder
+    ) -> None:
         """`width`, `height` of the frame; `build` makes the drawings."""
         self.rng, self.zones, self.width, self.height, self.build = rng, backdrop.zones, width, height, build
         self.placed: list[Placed] = []
@@ -90,30 +92,47 @@ class Stage:
                     break
         return None if best is None else self._place(best)
 
-    def bind(self, kind: Kind, host: int, anchor: str, predicate: str, *, grip: str = "", pose: str | None = None,
-             front: bool = True, at_least: float = 0.0, true_scale: bool = True) -> int:
+    def bind(
+        self,
+        kind: Kind,
+        host: int,
+        anchor: str,
+        predicate: str,
+        *,
+        grip: str = "",
+        pose: str | None = None,
+        front: bool = True,
+        at_least: float = 0.0,
+        widest: float = np.inf,
+        true_scale: bool = True,
+    ) -> int:
         """A thing that is painted just in front of (or behind) `host`, one of its anchors on one of the host's.
 
         `grip` is the thing's anchor ("" or one that it lacks: its foot). It is at least `at_least` host heights high;
-        with `true_scale` sizes in metres are kept, else they are compressed as for things that stand apart.
+        and at most `widest` host widths wide; with `true_scale` sizes in metres are kept, else they are compressed as
+        for things that stand apart.
         """
         base = self.placed[host]
         drawing, metres = self.build(kind, pose), self.rng.uniform(*kind.height)
         share = metres / base.metres if true_scale else (metres / base.metres) ** SMALL_POWER
-        thing = self._beside(base, kind, drawing, metres, max(share, at_least), front)
+        share = min(max(share, at_least), widest * base.drawing.width / drawing.width)
+        thing = self._beside(base, kind, drawing, metres, share, front)
         thing.host = host
         self._meet(thing, grip, base.spot(base.drawing.anchors[anchor]))
         index = self._place(thing)
         self.bonds.append(Bond(host, predicate, index) if predicate == "holding" else Bond(index, predicate, host))
         return index
 
-    def serve(self, kinds: Sequence[Kind], host: int) -> None:
-        """Nothing; puts small things side by side on the surfaces of `host`, as many of `kinds` as there is room for."""
+    def serve(self, kinds: Sequence[Kind], host: int) -> list[int]:
+        """Small things side by side on the surfaces of `host`: those of `kinds` for which there is room."""
         base = self.placed[host]
         boards = [point for name, point in base.drawing.anchors.items() if name.startswith("surface")]
-        room = {k: 0.84 * base.drawing.width / (1 + sum(abs(b[1] - a[1]) < 0.02 for b in boards if b is not a))
-                for k, a in enumerate(boards)}
+        room = {
+            k: 0.84 * base.drawing.width / (1 + sum(abs(b[1] - a[1]) < 0.02 for b in boards if b is not a))
+            for k, a in enumerate(boards)
+        }
         start = {k: -width / 2 for k, width in room.items()}
+        served: list[int] = []
         for kind in kinds:
             k = int(self.rng.integers(len(boards)))
             drawing, metres = self.build(kind, None), self.rng.uniform(*kind.height)
@@ -126,12 +145,16 @@ class Stage:
             start[k] = x + wide
             thing = self._beside(base, kind, drawing, metres, share, True)
             thing.host = host
-            self._meet(thing, "", base.spot((boards[k][0] + x + wide / 2, boards[k][1] + self.rng.uniform(-0.01, 0.01))))
-            self.bonds.append(Bond(self._place(thing), "on", host))
+            spot = base.spot((boards[k][0] + x + wide / 2, boards[k][1] + self.rng.uniform(-0.01, 0.01)))
+            self._meet(thing, "", spot)
+            served.append(self._place(thing))
+            self.bonds.append(Bond(served[-1], "on", host))
+        return served
 
     def _beside(self, base: Placed, kind: Kind, drawing: Drawing, metres: float, share: float, front: bool) -> Placed:
         """A thing next to `base` in the painting order and `share` times as large, not yet in its place."""
-        layer = base.layer + (1e-4 if front else -1e-4) * (1 + self.rng.random())
+        step = (1e-4 if base.host is None else 1e-6) * (1 + self.rng.random())
+        layer = base.layer + (step if front else -step)
         return Placed(kind, drawing, (0.0, 0.0), base.scale * share, layer, base.flip, base.angle, None, metres)
 
     @staticmethod
@@ -149,8 +172,8 @@ class Stage:
         if room < 0:
             return None
         x = base.foot[0] + self.rng.uniform(-0.6, 0.6) * room
-        thing = Placed(kind, drawing, (x, base.foot[1] + 0.004), scale, base.foot[1] + 0.002, self._flip(), 0.0, None, metres)
-        index = self._place(thing)
+        foot, layer = (x, base.foot[1] + 0.004), base.foot[1] + 0.002
+        index = self._place(Placed(kind, drawing, foot, scale, layer, self._flip(), 0.0, None, metres))
         self.bonds.append(Bond(index, "under", host))
         return index
 
@@ -171,12 +194,14 @@ class Stage:
             return (far, far + 0.45 * (near - far)) if back else (far + 0.2 * (near - far), near)
         return self.zones.get(kind.support)
 
-    def _candidate(self, kind: Kind, drawing: Drawing, metres: float, zone: tuple[float, float], factor: float) -> Placed:
+    def _candidate(
+        self, kind: Kind, drawing: Drawing, metres: float, zone: tuple[float, float], factor: float
+    ) -> Placed:
         """The thing at a random place of its zone."""
         y = self.rng.uniform(*zone)
         hangs = kind.support in ("air", "wall")
         far, near = self.zones["ground"]
-        depth = 0.85 if hangs else 0.62 + 0.48 * np.clip((y - far) / max(near - far, 1e-6), -0.3, 1.0)
+        depth = 0.85 if hangs else 0.62 + 0.48 * min(max((y - far) / (near - far), -0.3), 1.0)
         scale = HEIGHT_UNIT * (metres / 1.6) ** HEIGHT_POWER * depth * factor * self.rng.uniform(0.9, 1.2)
         scale *= ROOM if self.indoor else 1.0
         scale = min(scale, 0.72 * self.width / drawing.width, 0.85 * self.height)
@@ -188,7 +213,7 @@ class Stage:
         half = min(drawing.width * scale / 2, 0.5 * self.width)
         x = self.rng.uniform(0.7 * half, self.width - 0.7 * half)
         layer = {"air": -1.0, "wall": -1.0, "water": -0.5}.get(kind.support, 0.0) + y
-        tilt = self.rng.normal(0.0, 0.03) if kind.support == "ground" and not kind.height[0] > 2.2 else 0.0
+        tilt = self.rng.normal(0.0, 0.03) if kind.support == "ground" and zone[0] > far else 0.0
         return Placed(kind, drawing, (x, y), scale, layer, self._flip(), tilt, None, metres)
 
     def _hidden(self, thing: Placed) -> float:
@@ -201,4 +226,3 @@ class Stage:
                 behind = b if thing.layer > other.layer else a
                 worst = max(worst, width * height / ((behind[2] - behind[0]) * (behind[3] - behind[1])))
         return worst
-

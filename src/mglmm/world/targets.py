@@ -51,9 +51,7 @@ def turn(
     follows: bool = False,
 ) -> Turn:
     """One turn of the world."""
-    return Turn(
-        task=task, instruction=asked, answer=answer, granularity=granularity, family=family, follows=follows
-    )
+    return Turn(task=task, instruction=asked, answer=answer, granularity=granularity, family=family, follows=follows)
 
 
 def level(entity: Entity) -> Granularity:
@@ -235,4 +233,10 @@ def none_of_kind(lookup: Lookup, rng: np.random.Generator) -> Turn:
     return turn("semantic", "object", "absent", asked, grounded(answer))
 
 
-CATEGORY_PLURALS = {"vehicle": "vehicles", "animal": "animals", "person": "people", "plant": "plants"}
+CATEGORY_PLURALS = {
+    "vehicle": "vehicles",
+    "animal": "animals",
+    "person": "people",
+    "plant": "plants",
+    "fruit": "fruits",
+}

@@ -33,7 +33,7 @@ def tile(name: str) -> np.ndarray:
         coarse = rng.standard_normal((cells, cells)).astype(np.float32)
         total += weight * cv2.resize(coarse, (TILE, TILE), interpolation=cv2.INTER_CUBIC)
     if across or down:
-        total = cv2.GaussianBlur(total, (0, 0), sigmaX=across, sigmaY=down)
+        total = np.asarray(cv2.GaussianBlur(total, (0, 0), sigmaX=across, sigmaY=down), np.float32)
     total -= total.mean()
     total *= 0.5 / total.std()
     return np.clip(total, -1.0, 1.0)
@@ -51,10 +51,16 @@ def noise(name: str, shape: tuple[int, int], rng: np.random.Generator) -> np.nda
     return window[:, ::-1] if flip else window
 
 
+@lru_cache(maxsize=2048)
+def ramp(length: int) -> np.ndarray:
+    """Evenly from -1 to 1: float32[length], not to be changed."""
+    return np.linspace(-1, 1, length, dtype=np.float32)
+
+
 @lru_cache(maxsize=1)
 def blob() -> np.ndarray:
     """A soft round spot: float32[32, 32], 1 in the middle, 0 at the rim; stretched to the ellipse of a shadow."""
-    y, x = np.mgrid[-1 : 1 : 32j, -1 : 1 : 32j]
+    y, x = np.mgrid[-1:1:32j, -1:1:32j]
     return np.clip(1.25 * (1.0 - np.hypot(x, y)), 0.0, 1.0).astype(np.float32)
 
 

@@ -5,16 +5,22 @@ from mglmm.world.kinds import (
     animals,
     birds,
     buildings,
+    containers,
     craft,
     cycles,
     devices,
     fixtures,
+    food,
     furniture,
+    lamps,
     leisure,
     person,
     plants,
+    small,
     street,
     tableware,
+    tools,
+    toys,
     vehicles,
 )
 
@@ -33,6 +39,12 @@ _FILES = (
     fixtures,
     devices,
     tableware,
+    food,
+    small,
+    toys,
+    lamps,
+    containers,
+    tools,
 )
 
 KINDS: dict[str, Kind] = {kind.name: kind for file in _FILES for kind in file.KINDS}

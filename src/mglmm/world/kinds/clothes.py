@@ -1,10 +1,10 @@
-"""What a figure wears below the head: garments with pockets, belts and logos, shoes, bags. Each function adds to a sketch."""
+"""What a figure wears below the head: garments with pockets, belts, logos; shoes. Each function adds to a sketch."""
 
 import math
 
 import numpy as np
 
-from mglmm.world.drawing import COLORS, Paint
+from mglmm.world.drawing import Paint
 from mglmm.world.kinds import outlines as o
 from mglmm.world.kinds.figure import SOLE, Body, Limb, along
 from mglmm.world.kinds.outlines import XY
@@ -59,7 +59,9 @@ def legs(s: Sketch, rng: np.random.Generator, body: Body, skin: Paint, bare: boo
         _shoe(s, f"shoe{which + 1}", name, shoe, sole, limb, body.toes[which], shade)
 
 
-def _shoe(s: Sketch, path: str, name: str, paint: Paint, sole: Paint | None, limb: Limb, toe: float, shade: float) -> None:
+def _shoe(
+    s: Sketch, path: str, name: str, paint: Paint, sole: Paint | None, limb: Limb, toe: float, shade: float
+) -> None:
     """Adds one shoe or boot below the ankle of `limb`, pointing to the side `toe` (-1..1), with a sole if painted."""
     x, y = limb[2]
     node = s.part(path, name, paint)
@@ -90,7 +92,11 @@ def trousers(s: Sketch, rng: np.random.Generator, body: Body, paint: Paint, shor
     s.fill(node, body.torso(0.78, 1.12, 0.004))
     if body.view == "front" and body.pose != "sitting":
         x, y = body.hip
-        s.fill(node, o.polygon((x - 0.003, y + 0.02), (x + 0.003, y + 0.02), (x + 0.004, y + 0.12), (x - 0.004, y + 0.12)), -0.4)
+        s.fill(
+            node,
+            o.polygon((x - 0.003, y + 0.02), (x + 0.003, y + 0.02), (x + 0.004, y + 0.12), (x - 0.004, y + 0.12)),
+            -0.4,
+        )
     if chance(rng, 0.4):
         _belt(s, rng, body, "trousers", 0.86, paint.color)
 
@@ -102,15 +108,25 @@ def _belt(s: Sketch, rng: np.random.Generator, body: Body, owner: str, place: fl
     s.fill(node, body.torso(place, place + 0.1, 0.008))
     if body.view == "front":
         x, y = body.on_torso(place + 0.05, 0.0)
-        buckle = s.part(f"{node}/buckle", "buckle", Paint(color_besides(rng, belt.color, among=("yellow", "gray", "white", "black"))))
+        buckle = s.part(
+            f"{node}/buckle",
+            "buckle",
+            Paint(color_besides(rng, belt.color, among=("yellow", "gray", "white", "black"))),
+        )
         s.fill(buckle, o.rounded_rectangle(x - 0.026, y - 0.02, x + 0.026, y + 0.02, 0.006, steps=2))
 
 
 def skirt(s: Sketch, rng: np.random.Generator, body: Body, node: str, start: float) -> None:
     """Adds the skirt of `node` from `start` along the torso down over part of the legs."""
-    left, right = body.on_torso(start, -body.half_width(start) - 0.004), body.on_torso(start, body.half_width(start) + 0.004)
+    left, right = (
+        body.on_torso(start, -body.half_width(start) - 0.004),
+        body.on_torso(start, body.half_width(start) + 0.004),
+    )
     share = between(rng, 0.34, 0.72)
-    ends = [along(limb[1], limb[2], share * 2 - 1) if share > 0.5 else along(limb[0], limb[1], share * 2) for limb in body.legs]
+    ends = [
+        along(limb[1], limb[2], share * 2 - 1) if share > 0.5 else along(limb[0], limb[1], share * 2)
+        for limb in body.legs
+    ]
     if body.pose == "sitting":
         ends = [along(limb[1], limb[2], between(rng, 0.05, 0.3)) for limb in body.legs]
     flare = between(rng, 0.05, 0.085)
@@ -124,7 +140,13 @@ def skirt(s: Sketch, rng: np.random.Generator, body: Body, node: str, start: flo
     ))  # fmt: skip
     for place in (0.3, 0.68):
         x = x0 + place * (x1 - x0)
-        s.fill(node, o.polygon((hips[0] + (place - 0.5) * wide, hips[1] + 0.03), (x + 0.008, low - 0.005), (x - 0.008, low - 0.005)), -0.18)
+        s.fill(
+            node,
+            o.polygon(
+                (hips[0] + (place - 0.5) * wide, hips[1] + 0.03), (x + 0.008, low - 0.005), (x - 0.008, low - 0.005)
+            ),
+            -0.18,
+        )
 
 
 # --- upper body ---
@@ -157,11 +179,23 @@ def _open_front(s: Sketch, rng: np.random.Generator, body: Body, node: str, end:
         opening = min(end - 0.05, pick(rng, (0.55, 0.75, 0.98)))
         inner = cloth(rng, paint.color)
         shirt = s.part("shirt", "shirt", inner)
-        s.fill(shirt, [body.on_torso(0.0, -0.045), body.on_torso(0.0, 0.045), body.on_torso(opening, 0.028), body.on_torso(opening, -0.028)])
+        s.fill(
+            shirt,
+            [
+                body.on_torso(0.0, -0.045),
+                body.on_torso(0.0, 0.045),
+                body.on_torso(opening, 0.028),
+                body.on_torso(opening, -0.028),
+            ],
+        )
         if chance(rng, 0.4):
             _tie(s, rng, body, inner.color, opening)
         for side in (-1, 1):
-            lapel = [body.on_torso(0.0, side * 0.045), body.on_torso(0.1, side * 0.085), body.on_torso(0.45, side * 0.036)]
+            lapel = [
+                body.on_torso(0.0, side * 0.045),
+                body.on_torso(0.1, side * 0.085),
+                body.on_torso(0.45, side * 0.036),
+            ]
             s.fill(node, lapel, -0.25)
         for at in np.arange(opening + 0.08, end - 0.06, 0.16):
             s.fill(node, o.ellipse(*body.on_torso(float(at), 0.012), 0.009, count=8), -0.55)
@@ -169,13 +203,23 @@ def _open_front(s: Sketch, rng: np.random.Generator, body: Body, node: str, end:
         color = cloth(rng, paint.color) if chance(rng, 0.6) else paint
         for index, side in enumerate((-1, 1)):
             x, y = body.on_torso(0.8, side * body.half_width(0.8) * 0.58)
-            _pocket(s, f"{node}/pocket{index + 1}", color, x, y, 0.036)
+            pocket(s, f"{node}/pocket{index + 1}", color, x, y, 0.036)
 
 
-def _pocket(s: Sketch, path: str, paint: Paint, x: float, y: float, half: float) -> None:
+def pocket(s: Sketch, path: str, paint: Paint, x: float, y: float, half: float) -> None:
     """Adds a patch pocket of half width `half` around (x, y) with a darker flap."""
     node = s.part(path, "pocket", paint)
-    s.fill(node, o.polygon((x - half, y - half), (x + half, y - half), (x + half, y + half * 0.6), (x, y + half * 1.1), (x - half, y + half * 0.6)), -0.06)
+    s.fill(
+        node,
+        o.polygon(
+            (x - half, y - half),
+            (x + half, y - half),
+            (x + half, y + half * 0.6),
+            (x, y + half * 1.1),
+            (x - half, y + half * 0.6),
+        ),
+        -0.06,
+    )
     s.fill(node, o.rectangle(x - half, y - half, x + half, y - half * 0.5), -0.3)
 
 
@@ -183,7 +227,16 @@ def _tie(s: Sketch, rng: np.random.Generator, body: Body, taken: str | None, end
     """Adds a tie from the collar down to `end` along the torso."""
     node = s.part("tie", "tie", cloth(rng, taken, patterned=0.3))
     end = min(end, 0.85)
-    s.fill(node, [body.on_torso(0.02, -0.018), body.on_torso(0.02, 0.018), body.on_torso(end - 0.08, 0.027), body.on_torso(end, 0.0), body.on_torso(end - 0.08, -0.027)])
+    s.fill(
+        node,
+        [
+            body.on_torso(0.02, -0.018),
+            body.on_torso(0.02, 0.018),
+            body.on_torso(end - 0.08, 0.027),
+            body.on_torso(end, 0.0),
+            body.on_torso(end - 0.08, -0.027),
+        ],
+    )
 
 
 def _decorate(s: Sketch, rng: np.random.Generator, body: Body, node: str, name: str, paint: Paint) -> None:
@@ -195,10 +248,13 @@ def _decorate(s: Sketch, rng: np.random.Generator, body: Body, node: str, name: 
     extra = rng.random()
     if extra < 0.34:
         x, y = body.on_torso(0.34, 0.44 * body.shoulder)
-        _pocket(s, f"{node}/pocket", cloth(rng, paint.color) if chance(rng, 0.7) else paint, x, y, 0.036)
+        pocket(s, f"{node}/pocket", cloth(rng, paint.color) if chance(rng, 0.7) else paint, x, y, 0.036)
     elif extra < 0.68:
         x, y = body.on_torso(0.38, 0.0)
-        s.fill(s.part(f"{node}/logo", "logo", Paint(color_besides(rng, paint.color))), emblem(rng, x, y, between(rng, 0.042, 0.06)))
+        s.fill(
+            s.part(f"{node}/logo", "logo", Paint(color_besides(rng, paint.color))),
+            emblem(rng, x, y, between(rng, 0.042, 0.06)),
+        )
     elif extra < 0.8 and name == "shirt":
         _tie(s, rng, body, paint.color, 0.8)
     else:
@@ -217,13 +273,28 @@ def emblem(rng: np.random.Generator, x: float, y: float, radius: float) -> np.nd
         return o.polygon((x, y - radius), (x + radius, y + radius * 0.8), (x - radius, y + radius * 0.8))
     if shape == 3:
         turns = [math.pi * (i / 5 - 0.5) for i in range(10)]
-        return np.array([(x + math.cos(t) * r, y + math.sin(t) * r) for i, t in enumerate(turns) for r in [radius * (1.1 if i % 2 == 0 else 0.5)]])
+        return np.array(
+            [
+                (x + math.cos(t) * r, y + math.sin(t) * r)
+                for i, t in enumerate(turns)
+                for r in [radius * (1.1 if i % 2 == 0 else 0.5)]
+            ]
+        )
     heart = ((0, -0.45), (0.5, -0.95), (1.0, -0.45), (0.6, 0.35), (0, 1.0), (-0.6, 0.35), (-1.0, -0.45), (-0.5, -0.95))
     return np.array([(x + u * radius, y + v * radius) for u, v in heart])
 
 
-def arm(s: Sketch, rng: np.random.Generator, body: Body, which: int, sleeve: float, garment: str, skin: Paint, glove: Paint | None) -> None:
-    """Adds one arm: bare from the sleeve on ("arm") or only a "hand" or "glove" below a long sleeve, then the sleeve."""
+def arm(
+    s: Sketch,
+    rng: np.random.Generator,
+    body: Body,
+    which: int,
+    sleeve: float,
+    garment: str,
+    skin: Paint,
+    glove: Paint | None,
+) -> None:
+    """Adds an arm: bare from the sleeve on ("arm"), or a "hand" or "glove" below a long sleeve; then the sleeve."""
     limb = body.arms[which]
     shade = _shade_of(body, which)
     t = body.thick
@@ -237,10 +308,14 @@ def arm(s: Sketch, rng: np.random.Generator, body: Body, which: int, sleeve: flo
         node = s.part(f"glove{which + 1}", "glove", glove)
     else:
         node = s.part(f"hand{which + 1}", "hand", skin)
-    s.fill(node, o.ellipse(*along(limb[1], limb[2], 1.04), HAND * (1.15 if glove is not None else 1.0), count=10), shade)
+    s.fill(
+        node, o.ellipse(*along(limb[1], limb[2], 1.04), HAND * (1.15 if glove is not None else 1.0), count=10), shade
+    )
     if sleeve > 0:
         wide = t * (1.35 if garment in ("coat", "jacket", "sweater") else 1.2)
-        _limb_cover(s, garment, limb, (ARM * 1.15 * wide, ARM * wide), sleeve, FAR_SHADE if shade == FAR_SHADE else -0.16)
+        _limb_cover(
+            s, garment, limb, (ARM * 1.15 * wide, ARM * wide), sleeve, FAR_SHADE if shade == FAR_SHADE else -0.16
+        )
 
 
 def _wrist(s: Sketch, rng: np.random.Generator, node: str, limb: Limb) -> None:
@@ -263,64 +338,3 @@ def scarf(s: Sketch, rng: np.random.Generator, body: Body, taken: str | None) ->
     side = pick(rng, (-1, 1)) * 0.035 if body.view != "side" else 0.02
     s.fill(node, o.stroke([body.on_torso(0.05, side), body.on_torso(0.5, side * 1.2)], 0.058), -0.12)
     s.fill(node, o.capsule(a, b, 0.036, steps=5))
-
-
-# --- bags ---
-
-
-def shoulder_bag(s: Sketch, rng: np.random.Generator, body: Body, taken: str | None) -> None:
-    """Adds a bag at the hip that hangs on a strap across the torso, with a flap and a buckle."""
-    paint = cloth(rng, taken)
-    node = s.part("bag", "bag", paint)
-    hang = body.half_width(0.95) * 0.85
-    x, y = body.on_torso(1.05, hang)
-    strap = Paint(color_besides(rng, taken, paint.color)) if chance(rng, 0.5) else paint
-    band = o.stroke([body.on_torso(0.04, -0.6 * body.shoulder), body.on_torso(0.95, hang)], 0.03)
-    s.fill(s.part("bag/strap", "strap", strap), band, -0.2)
-    s.fill(node, o.rounded_rectangle(x - 0.068, y - 0.052, x + 0.068, y + 0.062, 0.018, steps=3))
-    s.fill(node, o.rounded_rectangle(x - 0.068, y - 0.052, x + 0.068, y + 0.008, 0.018, steps=3), -0.2)
-    buckle = s.part("bag/buckle", "buckle", Paint(color_besides(rng, paint.color, among=("yellow", "gray", "white", "black"))))
-    s.fill(buckle, o.rounded_rectangle(x - 0.018, y - 0.012, x + 0.018, y + 0.026, 0.005, steps=2))
-
-
-def hand_bag(s: Sketch, rng: np.random.Generator, body: Body, taken: str | None) -> None:
-    """Adds a bag that hangs from the left hand by its handle, some with a pocket."""
-    x, y = body.arms[0][2]
-    paint = cloth(rng, taken)
-    handle = Paint(color_besides(rng, paint.color)) if chance(rng, 0.5) else paint
-    node = s.part("bag", "bag", paint)
-    s.fill(s.part("bag/handle", "handle", handle), o.arc(x, y + 0.055, 0.045, 0.018, 180, 360, count=12), -0.15)
-    wide, tall = between(rng, 0.06, 0.085), between(rng, 0.09, 0.13)
-    s.fill(node, o.polygon((x - wide * 0.85, y + 0.05), (x + wide * 0.85, y + 0.05), (x + wide, y + 0.05 + tall), (x - wide, y + 0.05 + tall)))
-    if chance(rng, 0.5):
-        _pocket(s, "bag/pocket", cloth(rng, paint.color), x, y + 0.055 + tall * 0.5, 0.036)
-
-
-def backpack(s: Sketch, rng: np.random.Generator, body: Body, taken: str | None, behind: bool) -> None:
-    """Adds a backpack: `behind` what is seen behind a torso (front or side view), else what lies over it (back view, straps)."""
-    if behind:
-        paint = cloth(rng, taken)
-        node = s.part("backpack", "backpack", paint)
-        if body.view == "front":
-            s.fill(node, body.torso(0.12, 0.9, 0.05), -0.2)
-        elif body.view == "side":
-            back = -body.shoulder
-            s.fill(node, o.smooth([body.on_torso(0.08, back * 0.3), body.on_torso(0.06, back - 0.07), body.on_torso(0.3, back - 0.12), body.on_torso(0.78, back - 0.12), body.on_torso(0.86, back - 0.05), body.on_torso(0.84, 0.0)], 3))
-            pocket = s.part("backpack/pocket", "pocket", cloth(rng, taken, paint.color))
-            s.fill(pocket, [body.on_torso(0.42, back - 0.05), body.on_torso(0.42, back - 0.125), body.on_torso(0.76, back - 0.125), body.on_torso(0.76, back - 0.05)])
-        return
-    paint = s.paints["backpack"]
-    if body.view == "back":
-        s.fill("backpack", body.torso(0.1, 0.88, -0.012))
-        s.fill("backpack", body.torso(0.1, 0.32, -0.012), -0.22)
-        pocket = s.part("backpack/pocket", "pocket", cloth(rng, taken, paint.color))
-        s.fill(pocket, body.torso(0.48, 0.82, -0.03))
-        return
-    strap = Paint(color_besides(rng, taken, paint.color)) if chance(rng, 0.5) else paint
-    sides = (-1, 1) if body.view == "front" else (0,)
-    for index, side in enumerate(sides):
-        across = side * 0.62 * body.shoulder
-        node = s.part(f"backpack/strap{index + 1}", "strap", strap)
-        s.fill(node, o.stroke([body.on_torso(0.02, across), body.on_torso(0.4, across * 1.08), body.on_torso(0.72, across * 1.3)], 0.03), -0.15)
-
-

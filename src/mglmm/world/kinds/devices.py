@@ -1,4 +1,4 @@
-"""Devices: lamps, television, computer, laptop, phone, clocks, camera, radio, fan, headphones, microwave.
+"""Devices: television, computer, laptop, phone, clocks, camera, radio, fan, headphones, microwave.
 
 Lengths in centimetres. Anchors: "hand" (where a hand holds it), "surface".
 """
@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from mglmm.world.drawing import PATTERNS, Drawing, Kind, Paint
+from mglmm.world.drawing import Drawing, Kind, Paint
 from mglmm.world.kinds import outlines as o
 from mglmm.world.kinds.sketch import DARK, METAL, Sketch, between, chance, color_besides, pick, wood
 
@@ -17,16 +17,31 @@ BLANK = Paint(None, rgb=(58, 66, 78))
 
 
 def _screen(s: Sketch, rng: np.random.Generator, node: str, box: tuple[float, float, float, float]) -> None:
-    """Fills the screen `node` over the box xyxy: off (dark with a streak) or on, with a landscape or a window of text."""
+    """Fills the screen `node` over the box xyxy: off (dark with a streak) or on, with a landscape or some text."""
     x0, y0, x1, y1 = box
     wide, tall = x1 - x0, y1 - y0
     s.fill(node, o.rectangle(x0, y0, x1, y1))
     look = rng.random()
     if s.paints[node] is BLANK:
-        s.fill(node, o.polygon((x0 + wide * 0.1, y1), (x0 + wide * 0.45, y0), (x0 + wide * 0.6, y0), (x0 + wide * 0.25, y1)), 0.18)
+        s.fill(
+            node,
+            o.polygon((x0 + wide * 0.1, y1), (x0 + wide * 0.45, y0), (x0 + wide * 0.6, y0), (x0 + wide * 0.25, y1)),
+            0.18,
+        )
     elif look < 0.5:
         s.fill(node, o.ellipse(x0 + wide * between(rng, 0.2, 0.8), y0 + tall * 0.3, tall * 0.13), 0.6)
-        s.fill(node, [(x0, y1), (x0, y0 + tall * 0.7), (x0 + wide * 0.3, y0 + tall * 0.45), (x0 + wide * 0.6, y0 + tall * 0.75), (x1, y0 + tall * 0.5), (x1, y1)], -0.35)
+        s.fill(
+            node,
+            [
+                (x0, y1),
+                (x0, y0 + tall * 0.7),
+                (x0 + wide * 0.3, y0 + tall * 0.45),
+                (x0 + wide * 0.6, y0 + tall * 0.75),
+                (x1, y0 + tall * 0.5),
+                (x1, y1),
+            ],
+            -0.35,
+        )
     else:
         s.fill(node, o.rectangle(x0 + wide * 0.12, y0 + tall * 0.15, x1 - wide * 0.12, y1 - tall * 0.15), 0.8)
         for k in range(3):
@@ -37,49 +52,6 @@ def _screen(s: Sketch, rng: np.random.Generator, node: str, box: tuple[float, fl
 def _screen_paint(rng: np.random.Generator, taken: str | None, on: float = 0.65) -> Paint:
     """A dark screen, or one that is on and mostly of one colour."""
     return Paint(color_besides(rng, taken, among=SCREEN_COLORS)) if chance(rng, on) else BLANK
-
-
-def _shade(s: Sketch, rng: np.random.Generator, paint: Paint, y: float, half: float, tall: float, lit: bool) -> None:
-    """Adds a lamp shade with its lower edge at `y`, bright when `lit`, and the bulb below it."""
-    s.fill("bulb", o.ellipse(0, y + tall * 0.02, half * 0.26, tall * 0.16, 14), paint=GLOW if lit else METAL)
-    node = s.part("shade", "shade", paint)
-    top = half * between(rng, 0.45, 0.8)
-    s.fill(node, o.polygon((-half, y), (-top, y - tall), (top, y - tall), (half, y)), 0.3 if lit else 0.0)
-    if chance(rng, 0.4):
-        band = s.part("shade/stripe", "stripe", Paint(color_besides(rng, paint.color)))
-        s.fill(band, o.polygon((-half, y), (-half * 0.96 - top * 0.04, y - tall * 0.22), (half * 0.96 + top * 0.04, y - tall * 0.22), (half, y)))
-
-
-def _lamp(rng: np.random.Generator, paint: Paint, pose: str, name: str) -> tuple[Sketch, Paint, bool]:
-    """A sketch of a lamp that is "lit" or off, the paint of its pole and base, and whether it is lit."""
-    lit = pose == "lit"
-    s = Sketch(name, paint, state="lit" if lit else None)
-    s.part("bulb", "bulb", METAL)
-    return s, pick(rng, (METAL, DARK, wood(rng), Paint(color_besides(rng, paint.color)), Paint(color_besides(rng, paint.color)))), lit
-
-
-def lamp(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
-    """A standing lamp: base, pole, shade in the paint."""
-    s, metal, lit = _lamp(rng, paint, pose, "lamp")
-    high, half = between(rng, 85, 115), between(rng, 24, 33)
-    s.fill(s.part("base", "base", metal), o.rounded_rectangle(-half * 0.8, -6, half * 0.8, 0, 4), -0.1)
-    s.fill(s.part("pole", "pole", metal), o.rectangle(-2.8, -high, 2.8, -5))
-    _shade(s, rng, paint, -high, half, between(rng, 30, 42), lit)
-    return s.drawing({"top": (0.0, -high)})
-
-
-def table_lamp(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
-    """A table lamp: a round or square base and a shade, both in the paint or the base in another colour."""
-    s, metal, lit = _lamp(rng, paint, pose, "table lamp")
-    half, foot = between(rng, 11, 15), between(rng, 14, 20)
-    base = s.part("base", "base", metal)
-    if chance(rng, 0.6):
-        s.fill(base, o.smooth([(-6, 0), (-8.5, -foot * 0.4), (-2, -foot * 0.9), (-1.5, -foot - 3), (1.5, -foot - 3), (2, -foot * 0.9), (8.5, -foot * 0.4), (6, 0)]))
-    else:
-        s.fill(base, o.rounded_rectangle(-8, -3, 8, 0, 1.5))
-        s.fill(base, o.rectangle(-1.5, -foot - 3, 1.5, -2))
-    _shade(s, rng, paint, -foot - 1, half, between(rng, 13, 18), lit)
-    return s.drawing({"hand": (0.0, -foot * 0.6)})
 
 
 def television(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -112,7 +84,12 @@ def computer(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s.fill("", o.rectangle(-3, -16, 3, -7), -0.25)
     s.fill("", o.ellipse(0, -7.5, half * 0.45, 2.4), -0.15)
     s.fill("", o.rounded_rectangle(-half, -14 - tall, half, -13, 1.5))
-    _screen(s, rng, s.part("screen", "screen", _screen_paint(rng, paint.color, 0.8)), (-half + 2.5, -11.5 - tall, half - 2.5, -17))
+    _screen(
+        s,
+        rng,
+        s.part("screen", "screen", _screen_paint(rng, paint.color, 0.8)),
+        (-half + 2.5, -11.5 - tall, half - 2.5, -17),
+    )
     _keyboard(s, rng, paint, half * 0.85, -6.0, 0.0)
     return s.drawing({"surface": (half, 0.0)})
 
@@ -128,7 +105,11 @@ def _keyboard(s: Sketch, rng: np.random.Generator, paint: Paint, half: float, to
         wide = half * (0.86 + 0.04 * row)
         for k in range(8):
             x = -wide + k * wide / 4
-            s.fill(node, o.rectangle(x + wide * 0.03, y, x + wide * 0.22, y + tall * 0.62), -0.4 if base.color != "black" else 0.4)
+            s.fill(
+                node,
+                o.rectangle(x + wide * 0.03, y, x + wide * 0.22, y + tall * 0.62),
+                -0.4 if base.color != "black" else 0.4,
+            )
 
 
 def laptop(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -143,7 +124,12 @@ def laptop(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         s.fill(logo, o.ellipse(0, -tall / 2, tall * 0.15))
         return s.drawing({"hand": (0.0, -tall * 0.1)})
     s.fill("", o.rounded_rectangle(-half * 0.92, -tall - 7, half * 0.92, -6.5, 1.0), -0.12)
-    _screen(s, rng, s.part("screen", "screen", _screen_paint(rng, paint.color, 0.85)), (-half * 0.92 + 1.6, -tall - 5.4, half * 0.92 - 1.6, -8.2))
+    _screen(
+        s,
+        rng,
+        s.part("screen", "screen", _screen_paint(rng, paint.color, 0.85)),
+        (-half * 0.92 + 1.6, -tall - 5.4, half * 0.92 - 1.6, -8.2),
+    )
     s.fill("", o.polygon((-half * 0.92, -7), (half * 0.92, -7), (half * 1.08, -1), (-half * 1.08, -1)), 0.12)
     s.fill("", o.rectangle(-half * 1.08, -1, half * 1.08, 0), -0.25)
     _keyboard(s, rng, paint, half * 0.88, -6.5, -3.0)
@@ -156,7 +142,9 @@ def phone(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s = Sketch("phone", paint)
     half, tall = between(rng, 3.6, 4.2), between(rng, 14, 16.5)
     s.fill("", o.rounded_rectangle(-half, -tall, half, 0, 1.1))
-    screen = s.part("screen", "screen", Paint(color_besides(rng, paint.color, among=(*SCREEN_COLORS, "white", "black"))))
+    screen = s.part(
+        "screen", "screen", Paint(color_besides(rng, paint.color, among=(*SCREEN_COLORS, "white", "black")))
+    )
     x, top, low = half - 0.55, -tall + 1.3, -2.4
     s.fill(screen, o.rectangle(-x, top, x, low))
     s.fill("", o.rounded_rectangle(-0.9, -tall + 0.5, 0.9, -tall + 0.85, 0.2), -0.6)
@@ -165,7 +153,10 @@ def phone(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for k in range(int(rng.integers(3, 7))):
         cx, cy = (k % 2 * 2 - 1) * x * 0.5, top + (k // 2 + 0.6) * size * 2.5
         app = Paint(color_besides(rng, s.paints[screen].color))
-        s.fill(s.part(f"screen/app{k + 1}", "app", app), o.rounded_rectangle(cx - size * 0.85, cy - size * 0.85, cx + size * 0.85, cy + size * 0.85, 0.4))
+        s.fill(
+            s.part(f"screen/app{k + 1}", "app", app),
+            o.rounded_rectangle(cx - size * 0.85, cy - size * 0.85, cx + size * 0.85, cy + size * 0.85, 0.4),
+        )
     return s.drawing({"hand": (0.0, -tall * 0.35)})
 
 
@@ -176,11 +167,22 @@ def _clock_face(s: Sketch, rng: np.random.Generator, paint: Paint, y: float, rad
     s.fill(node, o.ellipse(0, y, radius, count=30))
     for k in range(12):
         turn = math.radians(30 * k)
-        s.fill(node, o.ellipse(math.sin(turn) * radius * 0.84, y - math.cos(turn) * radius * 0.84, radius * (0.09 if k % 3 == 0 else 0.05), count=8), 0.7 if face.color == "black" else -0.7)
+        s.fill(
+            node,
+            o.ellipse(
+                math.sin(turn) * radius * 0.84,
+                y - math.cos(turn) * radius * 0.84,
+                radius * (0.09 if k % 3 == 0 else 0.05),
+                count=8,
+            ),
+            0.7 if face.color == "black" else -0.7,
+        )
     ink = Paint(color_besides(rng, face.color, among=("black", "red", "blue", "white")))
     hour, minute = between(rng, 0, 360), between(rng, 0, 360)
     for k, (angle, length, thick) in enumerate(((hour, 0.5, 0.17), (minute, 0.76, 0.12))):
-        hand = o.rotate(o.rectangle(-radius * thick / 2, y - radius * length, radius * thick / 2, y + radius * 0.12), angle, (0, y))
+        hand = o.rotate(
+            o.rectangle(-radius * thick / 2, y - radius * length, radius * thick / 2, y + radius * 0.12), angle, (0, y)
+        )
         s.fill(s.part(f"face/hand{k + 1}", "hand", ink), hand)
     s.fill(node, o.ellipse(0, y, radius * 0.09, count=10), -0.3)
 
@@ -215,12 +217,26 @@ def camera(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """A camera: a body with a band, a round lens, a flash, a button."""
     s = Sketch("camera", paint)
     half, tall = between(rng, 6.0, 7.5), between(rng, 8.0, 9.5)
-    s.fill(s.part("button", "button", Paint(color_besides(rng, paint.color))), o.rounded_rectangle(-half * 0.8, -tall - 0.9, -half * 0.35, -tall + 0.5, 0.3))
-    s.fill("", o.polygon((-half * 0.25, -tall - 1.6), (half * 0.35, -tall - 1.6), (half * 0.5, -tall + 0.1), (-half * 0.4, -tall + 0.1)), -0.12)
+    s.fill(
+        s.part("button", "button", Paint(color_besides(rng, paint.color))),
+        o.rounded_rectangle(-half * 0.8, -tall - 0.9, -half * 0.35, -tall + 0.5, 0.3),
+    )
+    s.fill(
+        "",
+        o.polygon(
+            (-half * 0.25, -tall - 1.6),
+            (half * 0.35, -tall - 1.6),
+            (half * 0.5, -tall + 0.1),
+            (-half * 0.4, -tall + 0.1),
+        ),
+        -0.12,
+    )
     s.fill("", o.rounded_rectangle(-half, -tall, half, 0, 0.9))
     band = s.part("band", "stripe", pick(rng, (DARK, Paint(color_besides(rng, paint.color)))))
     s.fill(band, o.rectangle(-half, -tall * 0.72, half, -tall * 0.22))
-    s.fill(s.part("flash", "flash", GLOW), o.rounded_rectangle(half * 0.5, -tall * 0.95, half * 0.88, -tall * 0.77, 0.2))
+    s.fill(
+        s.part("flash", "flash", GLOW), o.rounded_rectangle(half * 0.5, -tall * 0.95, half * 0.88, -tall * 0.77, 0.2)
+    )
     lens = s.part("lens", "lens", Paint(color_besides(rng, paint.color, among=("black", "gray", "blue", "white"))))
     s.fill(lens, o.ellipse(0, -tall * 0.47, tall * 0.38, count=24))
     s.fill(lens, o.ellipse(0, -tall * 0.47, tall * 0.25, count=20), -0.1, Paint(None, rgb=(50, 70, 110)))
@@ -242,7 +258,9 @@ def radio(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     speaker = s.part("speaker", "speaker", pick(rng, (DARK, Paint(color_besides(rng, paint.color)))))
     s.fill(speaker, o.ellipse(-half * 0.45, -tall * 0.5, tall * 0.33, count=24))
     for share in (0.75, 0.45):
-        s.fill(speaker, o.ellipse(-half * 0.45, -tall * 0.5, tall * 0.33 * share, count=18), 0.25 if share > 0.5 else -0.3)
+        s.fill(
+            speaker, o.ellipse(-half * 0.45, -tall * 0.5, tall * 0.33 * share, count=18), 0.25 if share > 0.5 else -0.3
+        )
     s.fill("", o.rectangle(half * 0.1, -tall * 0.82, half * 0.88, -tall * 0.56), 0.0, Paint(None, rgb=(240, 232, 200)))
     s.fill("", o.rectangle(half * 0.5, -tall * 0.82, half * 0.55, -tall * 0.56), 0.0, Paint(None, rgb=(190, 50, 40)))
     for k, x in enumerate((0.28, 0.7)):
@@ -261,7 +279,14 @@ def fan(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     blade = Paint(color_besides(rng, paint.color))
     turn = between(rng, 0, 90)
     for k in range(4):
-        petal = o.smooth([(0, -high), (radius * 0.4, -high - radius * 0.35), (radius * 0.2, -high - radius * 0.82), (-radius * 0.25, -high - radius * 0.5)])
+        petal = o.smooth(
+            [
+                (0, -high),
+                (radius * 0.4, -high - radius * 0.35),
+                (radius * 0.2, -high - radius * 0.82),
+                (-radius * 0.25, -high - radius * 0.5),
+            ]
+        )
         s.fill(s.part(f"blade{k + 1}", "blade", blade), o.rotate(petal, turn + 90 * k, (0, -high)))
     s.fill("", o.ellipse(0, -high, radius * 0.17, count=14), -0.2)
     return s.drawing({"hand": (0.0, -high * 0.4)})
@@ -298,16 +323,14 @@ def microwave(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for k in range(4):
         x, y = half * (0.61 + 0.2 * (k % 2)), -tall * 0.5 + (k // 2) * tall * 0.2
         s.fill(s.part(f"button{k + 1}", "button", keys), o.ellipse(x, y, 2.1, count=14))
-    return s.drawing({"surface": (0.0, -tall)})
+    return s.drawing({"surface": (0.0, -tall), "hand": (0.0, -2.0)})
 
 
 _DESKS = frozenset({"office", "living room", "bedroom"})
 
 KINDS: tuple[Kind, ...] = (
-    Kind("lamp", "lamps", lamp, (1.35, 1.7), _DESKS, "ground", "lamp", ("light a room",), ("off", "lit"), patterns=PATTERNS),
-    Kind("table lamp", "table lamps", table_lamp, (0.42, 0.62), _DESKS, "surface", "lamp", ("light a room",),
-         ("off", "lit"), patterns=PATTERNS),
-    Kind("television", "televisions", television, (0.95, 1.2), frozenset({"living room", "bedroom"}), "ground", "device",
+    Kind("television", "televisions", television, (0.95, 1.2), frozenset({"living room", "bedroom"}), "ground",
+         "device",
          ("watch films",), colors=("black", "gray", "white", "red", "blue", "brown", "orange", "teal")),
     Kind("computer", "computers", computer, (0.45, 0.62), frozenset({"office", "bedroom"}), "surface", "device",
          ("write", "work"), colors=("black", "gray", "white", "blue", "red", "pink", "purple")),
@@ -319,7 +342,8 @@ KINDS: tuple[Kind, ...] = (
          ("tell the time", "wake someone")),
     Kind("camera", "cameras", camera, (0.12, 0.16), _DESKS | {"street", "beach", "park"}, "surface", "device",
          ("take photos",)),
-    Kind("radio", "radios", radio, (0.22, 0.3), _DESKS | {"kitchen", "beach"}, "surface", "device", ("listen to music",)),
+    Kind("radio", "radios", radio, (0.22, 0.3), _DESKS | {"kitchen", "beach"}, "surface", "device",
+         ("listen to music",)),
     Kind("fan", "fans", fan, (0.4, 0.62), _DESKS, "surface", "device", ("cool a room",)),
     Kind("headphones", "headphones", headphones, (0.18, 0.22), _DESKS, "surface", "device", ("listen to music",)),
     Kind("microwave", "microwaves", microwave, (0.3, 0.36), frozenset({"kitchen"}), "surface", "appliance",

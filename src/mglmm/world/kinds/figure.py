@@ -1,4 +1,4 @@
-"""The human figure: proportions, and where the joints are in each pose. Lengths in standing heights (one unit), y DOWN."""
+"""The human figure: proportions, and the joints in each pose. Lengths in standing heights (one unit), y DOWN."""
 
 import math
 from dataclasses import dataclass
@@ -39,7 +39,8 @@ class Body:
     """A posed figure. `view` is "front", "back" or "side" (facing right); limbs are far first, near last.
 
     `face` (x, y) is the middle of the head with half axes `rx`, `ry`; `neck` and `hip` the ends of the torso with half
-    widths `shoulder`, `waist`, `seat_width`; `toes` how far each foot points left (-1) or right (+1); `thick` scales limbs.
+    widths `shoulder`, `waist`, `seat_width`; `toes` how far each foot points left (-1) or right
+    (+1); `thick` scales limbs.
     """
 
     view: str
@@ -67,7 +68,14 @@ class Body:
     def half_width(self, along: float) -> float:
         """Half the width of the torso at `along`."""
         stations = (0.0, 0.05, 0.14, 0.58, 0.95, 1.3)
-        widths = (0.45 * self.shoulder, 0.82 * self.shoulder, self.shoulder, self.waist, self.seat_width, self.seat_width)
+        widths = (
+            0.45 * self.shoulder,
+            0.82 * self.shoulder,
+            self.shoulder,
+            self.waist,
+            self.seat_width,
+            self.seat_width,
+        )
         return float(np.interp(along, stations, widths))
 
     def torso(self, start: float, end: float, ease: float = 0.0, flare: float = 0.0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What is built into rooms: refrigerator, stove, washing machine, sink, bathtub, toilet, window, mirror, painting, towel."""
+"""What is part of a room: refrigerator, stove, washing machine, sink, bathtub, toilet, window, painting ..."""
 
 import numpy as np
 
@@ -26,13 +26,19 @@ def refrigerator(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         node = s.part(f"door{k + 1}", "door")
         s.fill(node, o.rounded_rectangle(-half + 0.15, top, half - 0.15, low, 0.4), 0.06)
         middle, grip = (top + low) / 2, side * (half - 0.85)
-        s.fill(s.part(f"{node}/handle", "handle", fittings), o.rounded_rectangle(grip - 0.25, middle - 1.5, grip + 0.25, middle + 1.5, 0.25))
+        s.fill(
+            s.part(f"{node}/handle", "handle", fittings),
+            o.rounded_rectangle(grip - 0.25, middle - 1.5, grip + 0.25, middle + 1.5, 0.25),
+        )
     if chance(rng, 0.6):
         top, low = (-high, split) if -high - split < split else (split, -1.0)
         for k in range(int(rng.integers(1, 4))):
             x, y = -side * between(rng, 0.2, 1.4), top + 1.5 + k * (low - top - 3.0) / 3
             note = Paint(color_besides(rng, paint.color))
-            s.fill(s.part(f"{'door1' if top == -high else 'door2'}/note{k + 1}", "note", note), o.rotate(o.rectangle(x - 0.75, y - 0.7, x + 0.75, y + 0.8), between(rng, -12, 12), (x, y)))
+            s.fill(
+                s.part(f"{'door1' if top == -high else 'door2'}/note{k + 1}", "note", note),
+                o.rotate(o.rectangle(x - 0.75, y - 0.7, x + 0.75, y + 0.8), between(rng, -12, 12), (x, y)),
+            )
     return s.drawing({"top": (0.0, -high)})
 
 
@@ -54,8 +60,14 @@ def stove(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         s.fill(s.part(f"knob{k + 1}", "knob", knobs), o.ellipse(x, -high + 0.85, 0.46))
     door = s.part("door", "door")
     s.fill(door, o.rounded_rectangle(-half + 0.4, -high + 1.7, half - 0.4, -0.9, 0.3), -0.14)
-    s.fill(s.part("door/handle", "handle", METAL), o.rounded_rectangle(-half + 0.9, -high + 2.1, half - 0.9, -high + 2.7, 0.3))
-    s.fill(s.part("door/window", "window", LIT if lit else DARK), o.rounded_rectangle(-half + 1.1, -high + 3.3, half - 1.1, -1.9, 0.4))
+    s.fill(
+        s.part("door/handle", "handle", METAL),
+        o.rounded_rectangle(-half + 0.9, -high + 2.1, half - 0.9, -high + 2.7, 0.3),
+    )
+    s.fill(
+        s.part("door/window", "window", LIT if lit else DARK),
+        o.rounded_rectangle(-half + 1.1, -high + 3.3, half - 1.1, -1.9, 0.4),
+    )
     s.fill("door/window", o.rectangle(-half + 1.2, -high * 0.42, half - 1.2, -high * 0.42 + 0.2), 0.35)
     return s.drawing({"surface": (0.0, -high - 0.45), "top": (0.0, -high - 0.4)})
 
@@ -115,7 +127,10 @@ def bathtub(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     full = chance(rng, 0.5)
     metal = pick(rng, (METAL, Paint(color_besides(rng, paint.color, among=("yellow", "black", "brown")))))
     for k, x in enumerate((-half * 0.62, half * 0.62)):
-        s.fill(s.part(f"foot{k + 1}", "foot", metal), o.polygon((x - 0.9, -1.4), (x + 0.9, -1.4), (x + 0.6, 0), (x - 0.6, 0)))
+        s.fill(
+            s.part(f"foot{k + 1}", "foot", metal),
+            o.polygon((x - 0.9, -1.4), (x + 0.9, -1.4), (x + 0.6, 0), (x - 0.6, 0)),
+        )
     tap = s.part("tap", "tap", metal)
     s.fill(tap, o.rectangle(half * 0.72, -high - 2.4, half * 0.72 + 0.6, -high))
     s.fill(tap, o.rectangle(half * 0.72 - 1.4, -high - 2.4, half * 0.72 + 0.6, -high - 1.8))
@@ -123,9 +138,14 @@ def bathtub(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     if full:
         node = s.part("foam", "foam", Paint(None, rgb=(240, 246, 250)))
         for x in np.linspace(-half * 0.75, half * 0.5, 7):
-            s.fill(node, o.ellipse(float(x), -high - 0.2, between(rng, 0.9, 1.5), between(rng, 0.6, 1.3), 14), between(rng, -0.1, 0.1))
+            s.fill(
+                node,
+                o.ellipse(float(x), -high - 0.2, between(rng, 0.9, 1.5), between(rng, 0.6, 1.3), 14),
+                between(rng, -0.1, 0.1),
+            )
     s.fill("", o.smooth([
-        (-half * 0.97, -high), (half * 0.97, -high), (half * 0.9, -2.6), (half * 0.65, -0.9), (-half * 0.65, -0.9), (-half * 0.9, -2.6),
+        (-half * 0.97, -high), (half * 0.97, -high), (half * 0.9, -2.6), (half * 0.65, -0.9), (-half * 0.65, -0.9),
+        (-half * 0.9, -2.6),
     ]))  # fmt: skip
     s.fill("", o.rounded_rectangle(-half, -high - 0.1, half, -high + 0.8, 0.45), 0.2)
     return s.drawing({"inside": (-half * 0.3, -high + 1.2)})
@@ -139,7 +159,9 @@ def toilet(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s.fill(tank, o.rounded_rectangle(-3.4, -8.4, -1.3, -3.8, 0.3), -0.05)
     s.fill(tank, o.rounded_rectangle(-3.6, -8.8, -1.1, -8.0, 0.2), 0.1)
     s.fill(s.part("tank/button", "button", METAL), o.rounded_rectangle(-2.8, -9.3, -1.8, -8.75, 0.2))
-    s.fill("", o.smooth([(-2.8, -4.2), (3.2, -4.2), (2.9, -2.6), (0.9, -1.4), (1.3, 0), (-2.2, 0), (-2.4, -2.0)]), -0.08)
+    s.fill(
+        "", o.smooth([(-2.8, -4.2), (3.2, -4.2), (2.9, -2.6), (0.9, -1.4), (1.3, 0), (-2.2, 0), (-2.4, -2.0)]), -0.08
+    )
     lid = s.part("lid", "lid", Paint(color_besides(rng, paint.color)) if chance(rng, 0.6) else paint)
     s.fill(lid, o.rotate(o.rounded_rectangle(-1.3, -5.1, 3.5, -4.2, 0.4), -78 if opened else 0, (-1.0, -4.5)), 0.1)
     if opened:
@@ -158,7 +180,9 @@ def window(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         x, y = -half + bar + (k % columns) * wide, -high + bar + (k // columns) * tall
         pane = s.part(f"pane{k + 1}", "pane", SKY)
         s.fill(pane, o.rectangle(x, y, x + wide - bar, y + tall - bar))
-        s.fill(pane, o.polygon((x, y + tall * 0.6), (x + wide * 0.6, y), (x + wide * 0.8, y), (x, y + tall * 0.8)), 0.35)
+        s.fill(
+            pane, o.polygon((x, y + tall * 0.6), (x + wide * 0.6, y), (x + wide * 0.8, y), (x, y + tall * 0.8)), 0.35
+        )
     s.fill("", o.rectangle(-half - 0.7, -1.0, half + 0.7, 0), -0.12)
     if chance(rng, 0.5):
         cloth = Paint(color_besides(rng, paint.color), pick(rng, PATTERNS))
@@ -166,10 +190,25 @@ def window(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             node = s.part(f"curtain{k + 1}", "curtain", cloth)
             edge = side * (half + 0.8)
             inner = side * half * between(rng, 0.3, 0.65)
-            s.fill(node, o.smooth([(edge, -high - 0.6), (inner, -high - 0.6), (inner * 1.15, -high * 0.5), (inner * 1.3, 0.6), (edge, 0.6)]))
+            s.fill(
+                node,
+                o.smooth(
+                    [
+                        (edge, -high - 0.6),
+                        (inner, -high - 0.6),
+                        (inner * 1.15, -high * 0.5),
+                        (inner * 1.3, 0.6),
+                        (edge, 0.6),
+                    ]
+                ),
+            )
             for share in (0.35, 0.7):
                 x = edge + (inner - edge) * share
-                s.fill(node, o.polygon((x, -high - 0.3), (x + 0.35, -high - 0.3), (x * 1.03 + 0.2, 0.3), (x * 1.03, 0.3)), -0.25)
+                s.fill(
+                    node,
+                    o.polygon((x, -high - 0.3), (x + 0.35, -high - 0.3), (x * 1.03 + 0.2, 0.3), (x * 1.03, 0.3)),
+                    -0.25,
+                )
         rod = s.part("rod", "rod", wood(rng))
         s.fill(rod, o.rounded_rectangle(-half - 1.4, -high - 1.1, half + 1.4, -high - 0.5, 0.3))
     return s.drawing()
@@ -187,7 +226,12 @@ def mirror(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         s.fill("", o.rounded_rectangle(-half, -high, half, 0, 0.6))
         s.fill(glass, o.rounded_rectangle(-half + 0.8, -high + 0.8, half - 0.8, -0.8, 0.3))
     for shift in (-0.8, 0.5):
-        streak = [(-half * 0.45 + shift, -high * 0.36), (half * 0.15 + shift, -high * 0.66), (half * 0.3 + shift, -high * 0.66), (-half * 0.3 + shift, -high * 0.36)]
+        streak = [
+            (-half * 0.45 + shift, -high * 0.36),
+            (half * 0.15 + shift, -high * 0.66),
+            (half * 0.3 + shift, -high * 0.66),
+            (-half * 0.3 + shift, -high * 0.36),
+        ]
         s.fill(glass, streak, 0.6)
     return s.drawing()
 
@@ -198,7 +242,9 @@ def painting(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     half, high = between(rng, 3.5, 6.0), between(rng, 5.5, 8.5)
     s.fill("", o.rectangle(-half, -high, half, 0))
     s.fill("", o.polygon((-half, 0), (half, 0), (half - 0.9, -0.9), (-half + 0.9, -0.9)), -0.25)
-    canvas = s.part("canvas", "canvas", Paint(color_besides(rng, paint.color, among=("white", "blue", "pink", "yellow", "teal"))))
+    canvas = s.part(
+        "canvas", "canvas", Paint(color_besides(rng, paint.color, among=("white", "blue", "pink", "yellow", "teal")))
+    )
     ground = s.paints[canvas].color
     x, y = half - 0.9, high - 0.9
     s.fill(canvas, o.rectangle(-x, -y, x, -0.9))
@@ -207,12 +253,26 @@ def painting(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     subject = int(rng.integers(3))
     if subject == 0:
         s.fill(s.part("canvas/sun", "sun", first), o.ellipse(x * between(rng, -0.5, 0.5), -y * 0.74, min(x, y) * 0.22))
-        s.fill(s.part("canvas/hill", "hill", second), [(-x, -0.9), (-x, -y * 0.4), (-x * 0.3, -y * 0.62), (x * 0.2, -y * 0.35), (x * 0.6, -y * 0.5), (x, -y * 0.3), (x, -0.9)])
+        s.fill(
+            s.part("canvas/hill", "hill", second),
+            [
+                (-x, -0.9),
+                (-x, -y * 0.4),
+                (-x * 0.3, -y * 0.62),
+                (x * 0.2, -y * 0.35),
+                (x * 0.6, -y * 0.5),
+                (x, -y * 0.3),
+                (x, -0.9),
+            ],
+        )
     elif subject == 1:
         house = s.part("canvas/house", "house", first)
         wide = min(x, y) * 0.5
         s.fill(house, o.rectangle(-wide, -y * 0.5, wide, -0.9))
-        s.fill(s.part(f"{house}/roof", "roof", second), o.polygon((-wide * 1.25, -y * 0.5), (wide * 1.25, -y * 0.5), (0, -y * 0.86)))
+        s.fill(
+            s.part(f"{house}/roof", "roof", second),
+            o.polygon((-wide * 1.25, -y * 0.5), (wide * 1.25, -y * 0.5), (0, -y * 0.86)),
+        )
     else:
         bloom = s.part("canvas/flower", "flower", first)
         s.fill(bloom, o.rectangle(-0.2, -y * 0.5, 0.2, -0.9), paint=Paint(None, rgb=(60, 120, 60)))
@@ -229,7 +289,20 @@ def towel(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s = Sketch("towel", paint)
     half, long = between(rng, 1.8, 2.8), between(rng, 5.0, 7.5)
     s.fill(s.part("rail", "rail", METAL), o.rounded_rectangle(-half - 1.0, -long - 0.2, half + 1.0, -long + 0.25, 0.2))
-    s.fill("", o.smooth([(-half, -long - 0.3), (half, -long - 0.3), (half * 1.02, -long / 2), (half, 0), (0, -0.15), (-half, 0), (-half * 1.02, -long / 2)]))
+    s.fill(
+        "",
+        o.smooth(
+            [
+                (-half, -long - 0.3),
+                (half, -long - 0.3),
+                (half * 1.02, -long / 2),
+                (half, 0),
+                (0, -0.15),
+                (-half, 0),
+                (-half * 1.02, -long / 2),
+            ]
+        ),
+    )
     s.fill("", o.rectangle(half * 0.2, -long + 0.2, half * 0.3, -0.2), -0.2)
     if chance(rng, 0.7):
         s.fill(s.part("border", "border", Paint(color_besides(rng, paint.color))), o.rectangle(-half, -1.6, half, -0.9))
@@ -240,15 +313,18 @@ _KITCHEN, _BATH = frozenset({"kitchen"}), frozenset({"bathroom"})
 _WALLS = frozenset({"living room", "bedroom", "office", "kitchen"})
 
 KINDS: tuple[Kind, ...] = (
-    Kind("refrigerator", "refrigerators", refrigerator, (1.6, 1.9), _KITCHEN, "ground", "appliance", ("keep food cold",)),
+    Kind("refrigerator", "refrigerators", refrigerator, (1.6, 1.9), _KITCHEN, "ground", "appliance",
+         ("keep food cold",)),
     Kind("stove", "stoves", stove, (0.85, 1.0), _KITCHEN, "ground", "appliance", ("cook", "bake", "boil water", "hot")),
-    Kind("washing machine", "washing machines", washing_machine, (0.8, 0.95), frozenset({"bathroom", "kitchen"}), "ground",
+    Kind("washing machine", "washing machines", washing_machine, (0.8, 0.95), frozenset({"bathroom", "kitchen"}),
+         "ground",
          "appliance", ("wash clothes",)),
     Kind("sink", "sinks", sink, (0.95, 1.1), frozenset({"kitchen", "bathroom"}), "ground", "fixture", ("wash",)),
     Kind("bathtub", "bathtubs", bathtub, (0.7, 0.9), _BATH, "ground", "fixture", ("wash", "take a bath")),
-    Kind("toilet", "toilets", toilet, (0.75, 0.9), _BATH, "ground", "fixture", ()),
+    Kind("toilet", "toilets", toilet, (0.75, 0.9), _BATH, "ground", "fixture", ("flush",)),
     Kind("window", "windows", window, (1.0, 1.4), _WALLS, "wall", "fixture", ("let light in",)),
-    Kind("mirror", "mirrors", mirror, (0.7, 1.1), frozenset({"bathroom", "bedroom", "living room"}), "wall", "decoration",
+    Kind("mirror", "mirrors", mirror, (0.7, 1.1), frozenset({"bathroom", "bedroom", "living room"}), "wall",
+         "decoration",
          ("see oneself",)),
     Kind("painting", "paintings", painting, (0.6, 1.0), _WALLS, "wall", "decoration", ("decorate",)),
     Kind("towel", "towels", towel, (0.6, 0.9), frozenset({"bathroom", "kitchen"}), "wall", "textile", ("dry",),

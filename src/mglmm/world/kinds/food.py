@@ -1,6 +1,6 @@
-"""Food: apple, banana, pear, strawberry, pineapple, melon, carrot, cake, ice cream, bread, pizza. Lengths in centimetres.
+"""Food: apple, banana, pear, strawberry, pineapple, melon, carrot, cake, ice cream, bread, pizza.
 
-Anchors: "hand" (where a hand holds it).
+Lengths in centimetres. Anchors: "hand" (where a hand holds it).
 """
 
 import numpy as np
@@ -11,6 +11,7 @@ from mglmm.world.kinds.sketch import DARK, Sketch, between, chance, color_beside
 
 STEM = Paint(None, rgb=(104, 70, 40))
 LEAF = Paint("green")
+CONE = Paint(None, rgb=(214, 166, 96))
 DARK_LEAF = Paint(None, rgb=(52, 120, 56))
 
 
@@ -24,7 +25,23 @@ def apple(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """An apple with a stem and mostly a leaf."""
     s = Sketch("apple", paint)
     s.fill(s.part("stem", "stem", STEM), o.stroke([(0, -7.2), (0.8, -10.2)], 0.85))
-    s.fill("", o.smooth([(0, -7.6), (-2.6, -8.2), (-4.5, -5.6), (-3.6, -1.6), (-1.4, 0), (0, -0.4), (1.4, 0), (3.6, -1.6), (4.5, -5.6), (2.6, -8.2)]))
+    s.fill(
+        "",
+        o.smooth(
+            [
+                (0, -7.6),
+                (-2.6, -8.2),
+                (-4.5, -5.6),
+                (-3.6, -1.6),
+                (-1.4, 0),
+                (0, -0.4),
+                (1.4, 0),
+                (3.6, -1.6),
+                (4.5, -5.6),
+                (2.6, -8.2),
+            ]
+        ),
+    )
     s.fill("", o.ellipse(-2.4, -5.8, 0.7, 1.3, 12), 0.6)
     if chance(rng, 0.8):
         _leaf(s, "leaf", 0.4, -8.4, 60, 3.8, LEAF if paint.color != "green" else DARK_LEAF)
@@ -46,7 +63,23 @@ def pear(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """A pear with a stem and a leaf."""
     s = Sketch("pear", paint)
     s.fill(s.part("stem", "stem", STEM), o.stroke([(0, -11.0), (0.7, -14.0)], 0.85))
-    s.fill("", o.smooth([(0, -11.6), (-2.0, -10.6), (-2.6, -7.2), (-4.4, -3.8), (-3.2, -0.5), (0, 0), (3.2, -0.5), (4.4, -3.8), (2.6, -7.2), (2.0, -10.6)]))
+    s.fill(
+        "",
+        o.smooth(
+            [
+                (0, -11.6),
+                (-2.0, -10.6),
+                (-2.6, -7.2),
+                (-4.4, -3.8),
+                (-3.2, -0.5),
+                (0, 0),
+                (3.2, -0.5),
+                (4.4, -3.8),
+                (2.6, -7.2),
+                (2.0, -10.6),
+            ]
+        ),
+    )
     s.fill("", o.ellipse(-2.0, -4.6, 0.7, 1.4, 12), 0.5)
     _leaf(s, "leaf", 0.4, -12.0, 65, 4.0, LEAF if paint.color != "green" else DARK_LEAF)
     return s.drawing({"hand": (0.0, -3.0)})
@@ -59,7 +92,21 @@ def strawberry(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for x, y in ((-2.2, -5.2), (0, -4.6), (2.2, -5.2), (-1.2, -3.0), (1.2, -3.0), (0, -1.5)):
         s.fill("", o.ellipse(x, y, 0.28, 0.42, 8), 0.7)
     crown = s.part("leaf", "leaf", LEAF)
-    s.fill(crown, o.polygon((0, -9.2), (0.9, -7.7), (3.6, -7.8), (1.9, -6.6), (2.4, -5.2), (0, -6.2), (-2.4, -5.2), (-1.9, -6.6), (-3.6, -7.8), (-0.9, -7.7)))
+    s.fill(
+        crown,
+        o.polygon(
+            (0, -9.2),
+            (0.9, -7.7),
+            (3.6, -7.8),
+            (1.9, -6.6),
+            (2.4, -5.2),
+            (0, -6.2),
+            (-2.4, -5.2),
+            (-1.9, -6.6),
+            (-3.6, -7.8),
+            (-0.9, -7.7),
+        ),
+    )
     return s.drawing({"hand": (0.0, -3.0)})
 
 
@@ -68,12 +115,22 @@ def pineapple(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s = Sketch("pineapple", paint)
     tuft = s.part("leaves", "leaves", LEAF)
     for turn, long in ((-48, 8), (48, 8), (-24, 10.5), (24, 10.5), (0, 12)):
-        s.fill(tuft, o.rotate(o.polygon((-1.4, -15), (1.4, -15), (0, -15 - long)), turn, (0, -15)), -0.12 if abs(turn) > 40 else 0.05)
+        s.fill(
+            tuft,
+            o.rotate(o.polygon((-1.4, -15), (1.4, -15), (0, -15 - long)), turn, (0, -15)),
+            -0.12 if abs(turn) > 40 else 0.05,
+        )
     s.fill("", o.ellipse(0, -8.2, 5.8, 8.2, 28))
     for k in range(-2, 3):
         for side in (-1, 1):
             x = k * 2.6
-            s.fill("", o.stroke([(max(-5, min(5, x - 3)), -8.2 - side * 3.2), (max(-5, min(5, x + 3)), -8.2 + side * 3.2)], 0.5), -0.32)
+            s.fill(
+                "",
+                o.stroke(
+                    [(max(-5, min(5, x - 3)), -8.2 - side * 3.2), (max(-5, min(5, x + 3)), -8.2 + side * 3.2)], 0.5
+                ),
+                -0.32,
+            )
     return s.drawing({"hand": (0.0, -6.0)})
 
 
@@ -94,7 +151,11 @@ def carrot(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s = Sketch("carrot", paint)
     top = s.part("leaves", "leaves", LEAF)
     for turn in (-28, 0, 28):
-        s.fill(top, o.rotate(o.smooth([(0, -15), (-1.5, -18.5), (0, -23), (1.5, -18.5)]), turn, (0, -15)), 0.1 if turn == 0 else -0.1)
+        s.fill(
+            top,
+            o.rotate(o.smooth([(0, -15), (-1.5, -18.5), (0, -23), (1.5, -18.5)]), turn, (0, -15)),
+            0.1 if turn == 0 else -0.1,
+        )
     s.fill("", o.smooth([(0, 0), (-1.3, -5), (-2.7, -12.5), (-1.6, -15.6), (1.6, -15.6), (2.7, -12.5), (1.3, -5)]))
     for x0, x1, y in ((-2.4, -0.6, -12), (0.5, 2.0, -9.6), (-1.6, -0.3, -7)):
         s.fill("", o.rectangle(x0, y, x1, y + 0.5), -0.25)
@@ -116,21 +177,24 @@ def cake(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         flame = s.part(f"{node}/flame", "flame", Paint("yellow"))
         s.fill(flame, o.smooth([(x, -tall - 7.6), (x - 1.15, -tall - 9.3), (x, -tall - 12.2), (x + 1.15, -tall - 9.3)]))
     if candles == 0:
-        s.fill(s.part("cherry", "cherry", Paint("red" if icing_paint.color != "red" else "yellow")), o.ellipse(0, -tall - 2.6, 2.0, count=18))
+        s.fill(
+            s.part("cherry", "cherry", Paint("red" if icing_paint.color != "red" else "yellow")),
+            o.ellipse(0, -tall - 2.6, 2.0, count=18),
+        )
     s.fill("", o.rounded_rectangle(-half, -tall, half, -1.0, 1.2))
     if chance(rng, 0.7):
         layer = s.part("layer", "layer", Paint(color_besides(rng, paint.color, icing_paint.color)))
         s.fill(layer, o.rectangle(-half, -tall * 0.42, half, -tall * 0.22))
     icing = s.part("icing", "icing", icing_paint)
     s.fill(icing, o.ellipse(0, -tall, half, half * 0.14, 28), 0.15)
-    drops = [(half * (1 - k / 4), -tall * (0.78 if k % 2 else 0.55)) for k in range(9)]
+    drops = [(half * (1 - k / 4), -tall * (0.86 if k % 2 else 0.68)) for k in range(9)]
     s.fill(icing, o.smooth([(half, -tall), *drops, (-half, -tall)]))
     return s.drawing({"hand": (half, -1.0)})
 
 
 def ice_cream(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """An ice cream cone with one to three scoops, the lowest in the paint."""
-    s = Sketch("ice cream", paint, told=False)
+    s = Sketch("ice cream", CONE, told=False)
     scoops = int(rng.integers(1, 4))
     taken: list[str | None] = [None]
     for k in range(scoops):
@@ -139,7 +203,7 @@ def ice_cream(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         node = s.part(f"scoop{k + 1}", "scoop", color)
         s.fill(node, o.ellipse(0, -13.5 - 5.2 * k, 4.4 - 0.4 * k, count=22))
         s.fill(node, o.ellipse(-1.6, -15 - 5.2 * k, 0.9, 0.7, 10), 0.5)
-    cone = s.part("cone", "cone", Paint(None, rgb=(214, 166, 96)))
+    cone = s.part("cone", "cone")
     s.fill(cone, o.polygon((-4.2, -12), (4.2, -12), (0, 0)))
     s.fill(cone, o.rounded_rectangle(-4.6, -13, 4.6, -10.8, 0.8), -0.12)
     for x in (-2.2, 0.0, 2.2):
@@ -151,11 +215,27 @@ def bread(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """A loaf of bread with cuts in its crust and one cut side."""
     s = Sketch("bread", Paint(None, rgb=pick(rng, ((190, 126, 64), (170, 104, 52), (206, 150, 84)))), told=False)
     half = between(rng, 11, 14)
-    s.fill("", o.smooth([(-half, 0), (-half * 1.05, -5.5), (-half * 0.6, -9.5), (0, -10.2), (half * 0.6, -9.5), (half * 1.05, -5.5), (half, 0)]))
+    s.fill(
+        "",
+        o.smooth(
+            [
+                (-half, 0),
+                (-half * 1.05, -5.5),
+                (-half * 0.6, -9.5),
+                (0, -10.2),
+                (half * 0.6, -9.5),
+                (half * 1.05, -5.5),
+                (half, 0),
+            ]
+        ),
+    )
     for x in (-0.5, -0.1, 0.3):
         s.fill("", o.capsule((x * half, -8.6), (x * half + 2.4, -3.6), 0.75), 0.45)
     end = s.part("slice", "slice", Paint(None, rgb=(246, 226, 180)))
-    s.fill(end, o.smooth([(half * 0.68, -0.6), (half * 0.6, -5), (half * 0.85, -8.2), (half * 1.1, -5), (half * 1.04, -0.6)]))
+    s.fill(
+        end,
+        o.smooth([(half * 0.68, -0.6), (half * 0.6, -5), (half * 0.85, -8.2), (half * 1.1, -5), (half * 1.04, -0.6)]),
+    )
     return s.drawing({"hand": (0.0, -3.0)})
 
 
@@ -179,7 +259,8 @@ KINDS: tuple[Kind, ...] = (
     Kind("apple", "apples", apple, (0.1, 0.13), _TABLES | {"farm", "park"}, "surface", "fruit", ("eat",),
          colors=("red", "green", "yellow")),
     Kind("banana", "bananas", banana, (0.1, 0.13), _TABLES, "surface", "fruit", ("eat",), colors=("yellow", "green")),
-    Kind("pear", "pears", pear, (0.12, 0.15), _TABLES, "surface", "fruit", ("eat",), colors=("green", "yellow", "brown")),
+    Kind("pear", "pears", pear, (0.12, 0.15), _TABLES, "surface", "fruit", ("eat",), colors=("green", "yellow",
+         "brown")),
     Kind("strawberry", "strawberries", strawberry, (0.08, 0.1), _TABLES, "surface", "fruit", ("eat",),
          colors=("red", "pink")),
     Kind("pineapple", "pineapples", pineapple, (0.26, 0.32), _TABLES, "surface", "fruit", ("eat",),
@@ -190,8 +271,11 @@ KINDS: tuple[Kind, ...] = (
          colors=("orange", "purple", "yellow")),
     Kind("cake", "cakes", cake, (0.16, 0.24), _TABLES, "surface", "food", ("eat", "sweet"),
          colors=("brown", "pink", "white", "yellow", "red", "purple", "green", "blue")),
-    Kind("ice cream", "ice creams", ice_cream, (0.16, 0.22), frozenset({"beach", "park", "street", "kitchen"}), "surface",
-         "food", ("eat", "sweet", "melts"), colors=("pink", "white", "brown", "yellow", "green", "purple", "red", "orange")),
+    Kind("ice cream", "ice creams", ice_cream, (0.16, 0.22), frozenset({"beach", "park", "street", "kitchen"}),
+         "surface",
+         "food", ("eat", "sweet", "melts"), colors=("pink", "white", "brown", "yellow", "green", "purple", "red",
+         "orange")),
     Kind("bread", "loaves of bread", bread, (0.14, 0.18), _KITCHEN, "surface", "food", ("eat",)),
-    Kind("pizza", "pizzas", pizza, (0.16, 0.2), _TABLES, "surface", "food", ("eat",), colors=("red", "brown", "green", "purple")),
+    Kind("pizza", "pizzas", pizza, (0.16, 0.2), _TABLES, "surface", "food", ("eat",), colors=("red", "brown", "green",
+         "purple")),
 )  # fmt: skip

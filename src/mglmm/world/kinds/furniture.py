@@ -7,6 +7,7 @@ import numpy as np
 
 from mglmm.world.drawing import PATTERNS, Drawing, Kind, Paint
 from mglmm.world.kinds import outlines as o
+from mglmm.world.kinds.outlines import XY
 from mglmm.world.kinds.sketch import METAL, Sketch, between, chance, color_besides, pick, wood
 
 HOME = frozenset({"living room", "bedroom", "kitchen", "office"})
@@ -29,12 +30,16 @@ def _four_legs(s: Sketch, paint: Paint, half: float, start: float, wide: float, 
         s.fill(node, o.polygon((x - wide / 2, start), (x + wide / 2, start), (x + wide * 0.4, 0), (x - wide * 0.4, 0)))
 
 
-def _knobs(s: Sketch, rng: np.random.Generator, node: str, x: float, y: float, size: float, paint: Paint) -> None:
-    """Adds a round knob or a long handle in the middle of a drawer."""
-    if chance(rng, 0.5):
+def _grip(s: Sketch, node: str, spot: XY, size: float, paint: Paint, knob: bool) -> None:
+    """Adds a round knob or a long handle at `spot` to a drawer."""
+    x, y = spot
+    if knob:
         s.fill(s.part(f"{node}/knob", "knob", paint), o.ellipse(x, y, size))
     else:
-        s.fill(s.part(f"{node}/handle", "handle", paint), o.rounded_rectangle(x - size * 1.9, y - size * 0.6, x + size * 1.9, y + size * 0.6, size))
+        s.fill(
+            s.part(f"{node}/handle", "handle", paint),
+            o.rounded_rectangle(x - size * 1.9, y - size * 0.6, x + size * 1.9, y + size * 0.6, size),
+        )
 
 
 def _fittings(rng: np.random.Generator, *taken: str | None) -> Paint:
@@ -45,7 +50,11 @@ def _fittings(rng: np.random.Generator, *taken: str | None) -> Paint:
 def _table_top(s: Sketch, half: float, height: float, depth: float, thick: float) -> None:
     """Adds the top of a table: the visible surface and its front edge."""
     top = s.part("top", "top")
-    s.fill(top, o.polygon((-half * 0.9, -height - depth), (half * 0.9, -height - depth), (half, -height), (-half, -height)), 0.14)
+    s.fill(
+        top,
+        o.polygon((-half * 0.9, -height - depth), (half * 0.9, -height - depth), (half, -height), (-half, -height)),
+        0.14,
+    )
     s.fill(top, o.rectangle(-half, -height, half, -height + thick), -0.14)
 
 
@@ -72,11 +81,27 @@ def table(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         drop, wide = between(rng, 1.0, 2.4), half * between(rng, 0.6, 0.95)
         if round_top:
             wide = half * 0.98
-        s.fill(node, o.polygon((-wide * 0.88, -height - depth), (wide * 0.88, -height - depth), (wide, -height), (-wide, -height)), 0.12)
-        s.fill(node, o.polygon((-wide, -height), (wide, -height), (wide, -height + drop), (0, -height + drop * 1.12), (-wide, -height + drop)), -0.1)
+        s.fill(
+            node,
+            o.polygon(
+                (-wide * 0.88, -height - depth), (wide * 0.88, -height - depth), (wide, -height), (-wide, -height)
+            ),
+            0.12,
+        )
+        s.fill(
+            node,
+            o.polygon(
+                (-wide, -height),
+                (wide, -height),
+                (wide, -height + drop),
+                (0, -height + drop * 1.12),
+                (-wide, -height + drop),
+            ),
+            -0.1,
+        )
     top_y = -height - depth * 0.45
-    return s.drawing({"surface": (0.0, top_y), "surface_left": (-half * 0.7, top_y), "surface_right": (half * 0.7, top_y),
-                      "top": (0.0, -height)})  # fmt: skip
+    ends = {"surface_left": (-half * 0.7, top_y), "surface_right": (half * 0.7, top_y)}
+    return s.drawing({"surface": (0.0, top_y), "top": (0.0, -height), **ends})
 
 
 def desk(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -102,14 +127,14 @@ def _drawers(
     x0, y0, x1, y1 = box
     front = Paint(color_besides(rng, paint.color)) if chance(rng, 0.4) else paint
     fittings = _fittings(rng, paint.color, front.color)
-    knob_or_handle = int(rng.integers(2**31))
+    knob = chance(rng, 0.5)
     wide, tall = (x1 - x0) / columns, (y1 - y0) / rows
     for k in range(rows * columns):
         left, top = x0 + (k % columns) * wide, y0 + (k // columns) * tall
         node = s.part(f"drawer{k + 1}", "drawer", front)
         s.fill(node, o.rectangle(left + 0.12, top + 0.12, left + wide - 0.12, top + tall - 0.12), 0.1)
         size = min(0.42, tall * 0.22)
-        _knobs(s, np.random.default_rng(knob_or_handle), node, left + wide / 2, top + tall / 2, size, fittings)
+        _grip(s, node, (left + wide / 2, top + tall / 2), size, fittings, knob)
 
 
 def chair(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -134,11 +159,20 @@ def chair(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
                 s.fill(back, o.rectangle(x - 0.25, -high + 1, x + 0.1, seat_y), -0.1)
     _four_legs(s, legs, half * 0.9, seat_y, 0.65, 0.45)
     seat = s.part("seat", "seat")
-    s.fill(seat, o.polygon((-half * 0.9, seat_y - 1.0), (half * 0.9, seat_y - 1.0), (half * 1.08, seat_y), (-half * 1.08, seat_y)), 0.15)
+    s.fill(
+        seat,
+        o.polygon(
+            (-half * 0.9, seat_y - 1.0), (half * 0.9, seat_y - 1.0), (half * 1.08, seat_y), (-half * 1.08, seat_y)
+        ),
+        0.15,
+    )
     s.fill(seat, o.rectangle(-half * 1.08, seat_y, half * 1.08, seat_y + 0.6), -0.12)
     if chance(rng, 0.4):
         cushion = Paint(color_besides(rng, paint.color), pick(rng, PATTERNS))
-        s.fill(s.part("cushion", "cushion", cushion), o.rounded_rectangle(-half * 0.92, seat_y - 1.25, half * 0.92, seat_y - 0.05, 0.5))
+        s.fill(
+            s.part("cushion", "cushion", cushion),
+            o.rounded_rectangle(-half * 0.92, seat_y - 1.25, half * 0.92, seat_y - 0.05, 0.5),
+        )
     return s.drawing({"seat": (0.0, seat_y - 0.5)})
 
 
@@ -150,7 +184,9 @@ def stool(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     legs = _legs_paint(rng, paint)
     for k, x in enumerate((-0.3, 0.3, -0.85, 0.85)):
         node = s.part(f"leg{k + 1}", "leg", legs)
-        s.fill(node, o.stroke([(x * half, -height), (x * half * 1.25, -0.3 if k < 2 else 0)], 0.42), -0.3 if k < 2 else 0.0)
+        s.fill(
+            node, o.stroke([(x * half, -height), (x * half * 1.25, -0.3 if k < 2 else 0)], 0.42), -0.3 if k < 2 else 0.0
+        )
     s.fill("leg3", o.rectangle(-half * 0.98, -height * 0.4, half * 0.98, -height * 0.4 + 0.35), -0.12)
     seat = s.part("seat", "seat")
     s.fill(seat, o.rounded_rectangle(-half, -height - 0.3, half, -height + 0.7, 0.5), -0.15)
@@ -180,11 +216,17 @@ def _couch(rng: np.random.Generator, paint: Paint, name: str, half: float, seats
     inner = half - 1.5
     wide = 2 * inner / seats
     for k in range(seats):
-        s.fill(back, o.rounded_rectangle(-inner + k * wide + 0.1, -high + 0.5, -inner + (k + 1) * wide - 0.1, -3.5, 0.8), 0.05)
+        s.fill(
+            back,
+            o.rounded_rectangle(-inner + k * wide + 0.1, -high + 0.5, -inner + (k + 1) * wide - 0.1, -3.5, 0.8),
+            0.05,
+        )
     seat = s.part("seat", "seat")
     s.fill(seat, o.rectangle(-inner - 0.3, -3.4, inner + 0.3, -0.9), -0.25)
     for k in range(seats):
-        s.fill(seat, o.rounded_rectangle(-inner + k * wide + 0.06, -4.3, -inner + (k + 1) * wide - 0.06, -2.6, 0.5), 0.14)
+        s.fill(
+            seat, o.rounded_rectangle(-inner + k * wide + 0.06, -4.3, -inner + (k + 1) * wide - 0.06, -2.6, 0.5), 0.14
+        )
     first = Paint(color_besides(rng, paint.color), pick(rng, PATTERNS))
     places = rng.permutation(3)
     for k in range(cushions):
@@ -214,14 +256,35 @@ def bed(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sheet = Paint(color_besides(rng, paint.color, among=("white", "yellow", "pink", "gray")))
     s.fill(s.part("mattress", "mattress", sheet), o.rounded_rectangle(-half + 1.0, -height, half - 0.8, -2.8, 0.6))
     pillow = Paint(color_besides(rng, paint.color, sheet.color), pick(rng, PATTERNS))
-    s.fill(s.part("pillow", "pillow", pillow), o.smooth([(-half + 1.3, -height + 0.1), (-half + 1.6, -height - 1.7), (-half + 4.6, -height - 1.5), (-half + 5.4, -height + 0.1)]))
+    s.fill(
+        s.part("pillow", "pillow", pillow),
+        o.smooth(
+            [
+                (-half + 1.3, -height + 0.1),
+                (-half + 1.6, -height - 1.7),
+                (-half + 4.6, -height - 1.5),
+                (-half + 5.4, -height + 0.1),
+            ]
+        ),
+    )
     blanket = Paint(color_besides(rng, paint.color, sheet.color, pillow.color), pick(rng, PATTERNS))
     start = -half + between(rng, 5.6, 9.0)
     s.fill(s.part("blanket", "blanket", blanket), o.polygon(
-        (start, -height - 0.6), (half - 2, -height - 0.7), (half - 0.7, -height - 0.2), (half - 0.7, -1.9), (start + 0.3, -1.7),
+        (start, -height - 0.6), (half - 2, -height - 0.7), (half - 0.7, -height - 0.2), (half - 0.7, -1.9),
+        (start + 0.3, -1.7),
         (start - 0.5, -height + 0.2),
     ))  # fmt: skip
-    s.fill("blanket", o.polygon((start, -height - 0.6), (start + 1.5, -height - 0.65), (start + 1.6, -1.7), (start + 0.3, -1.7), (start - 0.5, -height + 0.2)), 0.3)
+    s.fill(
+        "blanket",
+        o.polygon(
+            (start, -height - 0.6),
+            (start + 1.5, -height - 0.65),
+            (start + 1.6, -1.7),
+            (start + 0.3, -1.7),
+            (start - 0.5, -height + 0.2),
+        ),
+        0.3,
+    )
     return s.drawing({"surface": (half * 0.35, -height - 0.5), "seat": (half * 0.3, -height - 0.3), "top": (0.0, -1.3)})
 
 
@@ -252,7 +315,11 @@ def cabinet(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         s.fill(s.part(f"leg{k + 1}", "leg", wood(rng)), o.rectangle(x - 0.4, -1.0, x + 0.4, 0))
     s.fill("", o.rectangle(-half, -high, half, -0.8), -0.15)
     _drawers(s, rng, (-half + 0.3, -high + 0.6, half - 0.3, -1.1), int(rng.integers(2, 5)), 1 + (half > 5), paint)
-    s.fill("", o.polygon((-half * 0.96, -high - 0.7), (half * 0.96, -high - 0.7), (half * 1.05, -high), (-half * 1.05, -high)), 0.16)
+    s.fill(
+        "",
+        o.polygon((-half * 0.96, -high - 0.7), (half * 0.96, -high - 0.7), (half * 1.05, -high), (-half * 1.05, -high)),
+        0.16,
+    )
     s.fill("", o.rectangle(-half * 1.05, -high, half * 1.05, -high + 0.45))
     return s.drawing({"surface": (0.0, -high - 0.35), "top": (0.0, -high - 0.35)})
 
@@ -277,11 +344,23 @@ def wardrobe(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         if k == mirror:
             glass = s.part(f"{node}/mirror", "mirror", Paint(None, rgb=(196, 214, 224)))
             s.fill(glass, o.rectangle(x + 0.9, -high + 2.0, x + wide - 0.9, low - 2.0))
-            s.fill(glass, o.polygon((x + 1.2, -high + 7), (x + wide - 1.2, -high + 3), (x + wide - 1.2, -high + 4.5), (x + 1.2, -high + 8.5)), 0.5)
+            s.fill(
+                glass,
+                o.polygon(
+                    (x + 1.2, -high + 7),
+                    (x + wide - 1.2, -high + 3),
+                    (x + wide - 1.2, -high + 4.5),
+                    (x + 1.2, -high + 8.5),
+                ),
+                0.5,
+            )
         else:
             s.fill(node, o.rectangle(x + 0.8, -high + 1.5, x + wide - 0.8, low - 0.8), -0.08)
         grip = x + (wide - 0.6 if k % 2 == 0 else 0.6)
-        s.fill(s.part(f"{node}/handle", "handle", fittings), o.rounded_rectangle(grip - 0.3, -high * 0.6, grip + 0.3, -high * 0.6 + 3.0, 0.3))
+        s.fill(
+            s.part(f"{node}/handle", "handle", fittings),
+            o.rounded_rectangle(grip - 0.3, -high * 0.6, grip + 0.3, -high * 0.6 + 3.0, 0.3),
+        )
     if drawer:
         _drawers(s, rng, (-half + 0.3, -3.9, half - 0.3, -0.5), 1, 2, paint)
     return s.drawing({"top": (0.0, -high - 0.7)})

@@ -1,7 +1,8 @@
-"""People: man, woman, child; heads here, poses in `figure`, garments and bags in `clothes`.
+"""People: man, woman, child; heads here, poses in `figure`, garments in `clothes`, bags in `carried`.
 
-Tree: person -> head -> hair, hat or cap (ribbon, pompom), sunglasses, beard; garments (with pocket, logo, belt -> buckle);
-arm -> watch or wristband, or hand or glove below long sleeves; leg -> sock; shoe -> sole; bag or backpack -> strap ...
+Tree: person -> head -> hair, hat or cap (ribbon, pompom), sunglasses, beard; garments (with pocket, logo, belt ->
+buckle); arm -> watch or wristband,
+    or hand or glove below long sleeves; leg -> sock; shoe -> sole; bag or backpack -> strap ...
 The frame's unit is the standing height, so a sitting or riding figure ends below y = -1 (raised arms may end above).
 """
 
@@ -10,7 +11,7 @@ from functools import partial
 import numpy as np
 
 from mglmm.world.drawing import PATTERNS, Drawing, Kind, Paint
-from mglmm.world.kinds import clothes
+from mglmm.world.kinds import carried, clothes
 from mglmm.world.kinds import outlines as o
 from mglmm.world.kinds.figure import CHILD, MAN, POSES, WOMAN, Body, Proportions, along, pose_body
 from mglmm.world.kinds.sketch import DARK, Sketch, between, chance, color_besides, pick
@@ -32,7 +33,14 @@ def _back_hair(s: Sketch, rng: np.random.Generator, body: Body, style: str) -> N
             outline = [(x, y - ry), (x - rx * 1.15, y - ry * 0.5), (x - rx * 1.3, low), (x - rx * 0.2, low), (x, y)]
         else:
             wide = rx * between(rng, 1.25, 1.5)
-            outline = [(x - rx, y - ry * 0.7), (x, y - ry * 1.1), (x + rx, y - ry * 0.7), (x + wide, low), (x, low), (x - wide, low)]
+            outline = [
+                (x - rx, y - ry * 0.7),
+                (x, y - ry * 1.1),
+                (x + rx, y - ry * 0.7),
+                (x + wide, low),
+                (x, low),
+                (x - wide, low),
+            ]
         s.fill("head/hair", o.smooth(outline), -0.15)
     elif style == "bob":
         s.fill("head/hair", o.rounded_rectangle(x - rx * 1.28, y - ry, x + rx * 1.28, y + ry * 0.75, rx * 0.6), -0.15)
@@ -43,7 +51,11 @@ def _back_hair(s: Sketch, rng: np.random.Generator, body: Body, style: str) -> N
         s.fill("head/hair", o.ellipse(x + dx, y - ry * 1.15, rx * 0.55, count=14), -0.1)
     elif style == "tail":
         dx = -rx * 1.25 if body.view == "side" else rx * 1.2
-        s.fill("head/hair", o.capsule((x + dx * 0.75, y - ry * 0.5), (x + dx * 1.15, y + ry * 0.9), rx * 0.32, rx * 0.2), -0.1)
+        s.fill(
+            "head/hair",
+            o.capsule((x + dx * 0.75, y - ry * 0.5), (x + dx * 1.15, y + ry * 0.9), rx * 0.32, rx * 0.2),
+            -0.1,
+        )
 
 
 def _front_hair(s: Sketch, rng: np.random.Generator, body: Body, style: str) -> None:
@@ -52,11 +64,26 @@ def _front_hair(s: Sketch, rng: np.random.Generator, body: Body, style: str) -> 
     if body.view == "back":
         s.fill("head/hair", o.ellipse(x, y - ry * 0.12, rx * 1.14, ry * 1.02))
         if style == "long":
-            s.fill("head/hair", o.smooth([(x - rx * 1.1, y - ry * 0.3), (x + rx * 1.1, y - ry * 0.3), (x + rx * 1.3, y + ry * 1.9), (x - rx * 1.3, y + ry * 1.9)]))
+            s.fill(
+                "head/hair",
+                o.smooth(
+                    [
+                        (x - rx * 1.1, y - ry * 0.3),
+                        (x + rx * 1.1, y - ry * 0.3),
+                        (x + rx * 1.3, y + ry * 1.9),
+                        (x - rx * 1.3, y + ry * 1.9),
+                    ]
+                ),
+            )
         return
     if body.view == "side":
         dome = o.segment(x - rx * 0.04, y, rx * 1.12, ry * 1.1, 140, 312)
-        line = [(x + rx * 0.5, y - ry * 0.45), (x + rx * 0.02, y - ry * 0.3), (x - rx * 0.1, y + ry * 0.15), (x - rx * 0.4, y + ry * 0.4)]
+        line = [
+            (x + rx * 0.5, y - ry * 0.45),
+            (x + rx * 0.02, y - ry * 0.3),
+            (x - rx * 0.1, y + ry * 0.15),
+            (x - rx * 0.4, y + ry * 0.4),
+        ]
         s.fill("head/hair", np.concatenate([dome, line]))
         return
     side = 0.05 if style in ("long", "bob") else -0.1
@@ -73,7 +100,10 @@ def _face(s: Sketch, rng: np.random.Generator, body: Body) -> None:
     (x, y), rx, ry = body.face, body.rx, body.ry
     if body.view == "side":
         s.fill("head", o.ellipse(x, y, rx, ry))
-        s.fill("head", o.polygon((x + rx * 0.9, y - ry * 0.1), (x + rx * 1.25, y + ry * 0.22), (x + rx * 0.85, y + ry * 0.3)))
+        s.fill(
+            "head",
+            o.polygon((x + rx * 0.9, y - ry * 0.1), (x + rx * 1.25, y + ry * 0.22), (x + rx * 0.85, y + ry * 0.3)),
+        )
         s.fill("head", o.ellipse(x - rx * 0.2, y + ry * 0.05, rx * 0.2, ry * 0.2, 10), -0.2)
         s.fill("head", o.ellipse(x + rx * 0.6, y - ry * 0.1, rx * 0.12, ry * 0.12, 8), paint=DARK)
         s.fill("head", o.rectangle(x + rx * 0.5, y + ry * 0.48, x + rx * 0.88, y + ry * 0.56), paint=MOUTH)
@@ -109,14 +139,16 @@ def _glasses(s: Sketch, rng: np.random.Generator, body: Body) -> None:
     (x, y), rx, ry = body.face, body.rx, body.ry
     node = s.part("head/glasses", "sunglasses", Paint(pick(rng, ("black", "black", "red", "blue", "white", "yellow"))))
     eyes = (x + 0.6 * rx,) if body.view == "side" else (x - 0.45 * rx, x + 0.45 * rx)
-    s.fill(node, o.rectangle(x - rx * 0.95, y - ry * 0.13, x + rx * (0.7 if body.view == "side" else 0.95), y - ry * 0.03))
+    s.fill(
+        node, o.rectangle(x - rx * 0.95, y - ry * 0.13, x + rx * (0.7 if body.view == "side" else 0.95), y - ry * 0.03)
+    )
     for eye in eyes:
         s.fill(node, o.ellipse(eye, y - ry * 0.06, rx * 0.4, ry * 0.27, 12))
         s.fill(node, o.ellipse(eye, y - ry * 0.06, rx * 0.25, ry * 0.16, 10), paint=DARK)
 
 
 def _hat(s: Sketch, rng: np.random.Generator, body: Body, hair: str | None) -> float:
-    """Adds a cap, a hat with a brim and a ribbon, a woolen hat or a helmet. Returns how far it rises above the head."""
+    """Adds a cap, a hat with a brim and a ribbon, a woolen hat or a helmet. Returns the y of its top."""
     (x, y), rx, ry = body.face, body.rx, body.ry
     style = "helmet" if body.pose == "riding" else pick(rng, ("cap", "brim", "wool", "brim", "cap", "helmet"))
     name = {"cap": "cap", "helmet": "helmet"}.get(style, "hat")
@@ -124,31 +156,38 @@ def _hat(s: Sketch, rng: np.random.Generator, body: Body, hair: str | None) -> f
     node = s.part("head/hat", name, paint)
     other = Paint(color_besides(rng, hair, paint.color))
     line = y - ry * 0.34
-    forward = 1 if body.view == "side" else pick(rng, (-1, 1))
     if style == "brim":
-        tall = ry * between(rng, 0.7, 1.15)
-        crown = [(x - rx * 1.02, line), (x - rx * 0.86, line - tall), (x, line - tall * 1.08), (x + rx * 0.86, line - tall), (x + rx * 1.02, line)]
-        s.fill(node, o.polygon(*crown))
-        band = s.part(f"{node}/ribbon", "ribbon", other)
-        s.fill(band, o.polygon((x - rx * 1.03, line), (x - rx * 0.98, line - tall * 0.32), (x + rx * 0.98, line - tall * 0.32), (x + rx * 1.03, line)))
-        s.fill(node, o.ellipse(x, line, rx * between(rng, 1.6, 2.0), ry * 0.17), -0.08)
-        return line - tall * 1.08
-    top = ry * 1.0
-    s.fill(node, o.segment(x, line + ry * 0.08, rx * 1.18, top, 180, 360))
+        return _brimmed(s, rng, body, line, other)
+    s.fill(node, o.segment(x, line + ry * 0.08, rx * 1.18, ry, 180, 360))
     if style == "cap":
-        brim = [(x + forward * rx * 0.1, line + ry * 0.1), (x + forward * rx * 0.3, line - ry * 0.14), (x + forward * rx * 1.9, line + ry * 0.02), (x + forward * rx * 1.9, line + ry * 0.16)]
+        forward = (1 if body.view == "side" else pick(rng, (-1, 1))) * rx
+        brim = [(0.1 * forward, 0.1), (0.3 * forward, -0.14), (1.9 * forward, 0.02), (1.9 * forward, 0.16)]
         if body.view == "front" and chance(rng, 0.6):
-            brim = [(x - rx * 1.1, line + ry * 0.06), (x, line - ry * 0.22), (x + rx * 1.1, line + ry * 0.06), (x, line + ry * 0.26)]
+            brim = [(-rx * 1.1, 0.06), (0.0, -0.22), (rx * 1.1, 0.06), (0.0, 0.26)]
             s.fill(s.part(f"{node}/logo", "logo", other), o.ellipse(x, line - ry * 0.45, rx * 0.34, ry * 0.24, 10))
-        s.fill(node, o.smooth(brim), -0.25)
+        s.fill(node, o.smooth([(x + dx, line + dy * ry) for dx, dy in brim]), -0.25)
     elif style == "wool":
-        s.fill(node, o.rounded_rectangle(x - rx * 1.22, line - ry * 0.12, x + rx * 1.22, line + ry * 0.2, ry * 0.1), -0.25)
+        cuff = o.rounded_rectangle(x - rx * 1.22, line - ry * 0.12, x + rx * 1.22, line + ry * 0.2, ry * 0.1)
+        s.fill(node, cuff, -0.25)
         if chance(rng, 0.6):
             s.fill(s.part(f"{node}/pompom", "pompom", other), o.ellipse(x, line - ry * 0.98, rx * 0.42, count=12))
             return line - ry * 0.98 - rx * 0.42
     else:
         s.fill(node, o.rectangle(x - rx * 0.16, line - ry * 0.9, x + rx * 0.16, line + ry * 0.08), 0.3)
-    return line + ry * 0.08 - top
+    return line - ry * 0.92
+
+
+def _brimmed(s: Sketch, rng: np.random.Generator, body: Body, line: float, ribbon: Paint) -> float:
+    """Adds the crown, the ribbon and the brim at y = `line` of a hat. Returns the y of its top."""
+    x, rx = body.face[0], body.rx
+    tall = body.ry * between(rng, 0.7, 1.15)
+    crown = [(-1.02, 0.0), (-0.86, 1.0), (0.0, 1.08), (0.86, 1.0), (1.02, 0.0)]
+    s.fill("head/hat", o.polygon(*((x + u * rx, line - v * tall) for u, v in crown)))
+    band = [(-1.03, 0.0), (-0.98, 0.32), (0.98, 0.32), (1.03, 0.0)]
+    node = s.part("head/hat/ribbon", "ribbon", ribbon)
+    s.fill(node, o.polygon(*((x + u * rx, line - v * tall) for u, v in band)))
+    s.fill("head/hat", o.ellipse(x, line, rx * between(rng, 1.6, 2.0), body.ry * 0.17), -0.08)
+    return line - tall * 1.08
 
 
 def _head(s: Sketch, rng: np.random.Generator, body: Body, kind: str, style: str, hair: Paint) -> float:
@@ -206,33 +245,33 @@ def build_person(rng: np.random.Generator, paint: Paint, pose: str, kind: str, p
         "woman": ("long", "long", "bob", "bun", "tail", "afro", "short"),
         "child": ("short", "short", "bob", "tail", "long", "afro"),
     }[kind])  # fmt: skip
-    carried = "" if pose == "sitting" else pick(rng, ("", "", "", "shoulder", "hand", "backpack"))
-    body = pose_body(rng, proportions, pose, from_behind=carried == "backpack" and chance(rng, 0.6))
-    if carried == "hand" and (body.view != "front" or pose == "waving"):
-        carried = ""
+    bag = "" if pose == "sitting" else pick(rng, ("", "", "", "shoulder", "hand", "backpack"))
+    body = pose_body(rng, proportions, pose, from_behind=bag == "backpack" and chance(rng, 0.6))
+    if bag == "hand" and (body.view != "front" or pose == "waving"):
+        bag = ""
     s = Sketch(kind, skin, state=pose if pose in ("standing", "walking", "sitting", "waving") else None, told=False)
     s.part("head", "head", skin)
     if style != "bald":
         s.part("head/hair", "hair", hair)
         if body.view != "back":
             _back_hair(s, rng, body, style)
-    if carried == "backpack":
-        clothes.backpack(s, rng, body, paint.color, behind=True)
+    if bag == "backpack":
+        carried.backpack_behind(s, rng, body, paint.color)
     upper, lower, sleeve = _outfit(rng, kind, pose)
     s.part(upper, upper, paint)
     glove = clothes.cloth(rng, paint.color) if chance(rng, 0.3) else None
     if body.view == "side":
         clothes.arm(s, rng, body, 0, sleeve, upper, skin, glove)
     _dress(s, rng, body, upper, lower, skin)
-    if carried == "backpack":
-        clothes.backpack(s, rng, body, paint.color, behind=False)
-    elif carried == "shoulder":
-        clothes.shoulder_bag(s, rng, body, paint.color)
+    if bag == "backpack":
+        carried.backpack_before(s, rng, body, paint.color)
+    elif bag == "shoulder":
+        carried.shoulder_bag(s, rng, body, paint.color)
     top = _head(s, rng, body, kind, style, hair)
     if body.view != "back" and upper != "dress" and chance(rng, 0.16):
         clothes.scarf(s, rng, body, paint.color)
-    if carried == "hand":
-        clothes.hand_bag(s, rng, body, paint.color)
+    if bag == "hand":
+        carried.hand_bag(s, rng, body, paint.color)
     for which in (1,) if body.view == "side" else (0, 1):
         clothes.arm(s, rng, body, which, sleeve, upper, skin, glove)
     hip = body.on_torso(1.0, 0.0)

@@ -1,4 +1,4 @@
-"""A sketch pad: collects the nodes and shapes of one thing in any unit and hands out a `Drawing` in the thing's frame."""
+"""A sketch pad: collects the nodes and shapes of one thing in any unit, hands out a `Drawing` in the thing's frame."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -27,7 +27,7 @@ class Sketch:
         self.shapes: list[Shape] = []
 
     def part(self, path: str, name: str, paint: Paint | None = None, state: str | None = None) -> str:
-        """`path`, now a node called `name`, in `paint` or else its parent's; a paint equal to the thing's is not told."""
+        """`path`, now a node called `name`, in `paint` or else its parent's; the thing's own paint is not told."""
         parent = self.paints[path.rpartition("/")[0]]
         own = parent if paint is None else paint
         told = own.color is not None and own != self.paints[""]
@@ -41,15 +41,15 @@ class Sketch:
         self.shapes.append(Shape(node, np.asarray(points, dtype=np.float64), look, shade))
 
     def drawing(self, anchors: Anchors | None = None, height: float = 1.0) -> Drawing:
-        """The drawing in the thing's frame: scaled to `height` (below one for a low pose), foot on y = 0, centre x = 0."""
+        """The drawing in the thing's frame: `height` high (below one for a low pose), foot on y = 0, centre x = 0."""
         every = np.concatenate([shape.points for shape in self.shapes])
         low, high = every.min(axis=0), every.max(axis=0)
-        scale = height / (high[1] - low[1])
+        scale = float(height / (high[1] - low[1]))
         origin = np.array([(low[0] + high[0]) / 2.0, high[1]])
         return self._framed(scale, origin, float(high[0] - low[0]) * scale, anchors)
 
     def drawing_as_is(self, anchors: Anchors | None = None) -> Drawing:
-        """The drawing for a sketch that was made in the thing's frame already (a sitting person is below height one)."""
+        """The drawing of a sketch made in the thing's frame already (a sitting person is below height one)."""
         width = 2.0 * max(float(np.abs(shape.points[:, 0]).max()) for shape in self.shapes)
         return self._framed(1.0, np.zeros(2), width, anchors)
 

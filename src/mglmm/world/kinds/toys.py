@@ -12,7 +12,7 @@ from mglmm.world.kinds.sketch import DARK, METAL, Sketch, between, chance, color
 
 
 def ball(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
-    """A ball: plain or patterned with a shine, or with a band, or with fields of a second colour, or with a star."""
+    """A ball: plain or patterned with a shine, or with a band, or with fields of a second colour, or with a logo."""
     s = Sketch("ball", paint)
     r = 11.0
     s.fill("", o.ellipse(0, -r, r, count=32))
@@ -26,8 +26,9 @@ def ball(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         for k in range(3):
             s.fill(s.part(f"patch{k + 1}", "patch", second), o.pie(0, -r, r, r, turn + 120 * k, turn + 120 * k + 60))
     elif style == 3:
-        s.fill(s.part("star", "star", second), emblem(np.random.default_rng(3), 0.0, -r, r * 0.5))
-    s.fill("", o.segment(0, -r, r, r, 20, 120, 16), -0.2) if style == 0 else None
+        s.fill(s.part("logo", "logo", second), emblem(rng, 0.0, -r, r * 0.5))
+    else:
+        s.fill("", o.segment(0, -r, r, r, 20, 120, 16), -0.2)
     s.fill("", o.ellipse(-r * 0.4, -r * 1.45, r * 0.2, r * 0.14, 12), 0.6)
     return s.drawing({"hand": (0.0, -r * 0.4)})
 
@@ -42,7 +43,9 @@ def teddy_bear(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s.fill("", o.ellipse(0, -11, 9.0, 10.5, 28))
     s.fill(s.part("belly", "belly", fur), o.ellipse(0, -10, 5.8, 7.0, 22))
     for k, side in enumerate((-1, 1)):
-        s.fill(s.part(f"arm{k + 1}", "arm"), o.capsule((side * 7, -17), (side * 13, -10 - between(rng, 0, 9)), 3.4), -0.1)
+        s.fill(
+            s.part(f"arm{k + 1}", "arm"), o.capsule((side * 7, -17), (side * 13, -10 - between(rng, 0, 9)), 3.4), -0.1
+        )
     head = s.part("head", "head")
     for k, side in enumerate((-1, 1)):
         ear = s.part(f"head/ear{k + 1}", "ear")
@@ -73,9 +76,15 @@ def toy_car(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     s = Sketch("toy car", paint)
     cabin = s.part("cabin", "cabin", Paint(color_besides(rng, paint.color)) if chance(rng, 0.5) else paint)
     s.fill(cabin, o.polygon((-7, -9), (-5, -14.5), (4, -14.5), (7, -9)), 0.08)
-    s.fill(s.part("cabin/window", "window", Paint(None, rgb=(186, 214, 230))), o.polygon((-5.2, -9.2), (-3.9, -13.2), (3.2, -13.2), (5.2, -9.2)))
+    s.fill(
+        s.part("cabin/window", "window", Paint(None, rgb=(186, 214, 230))),
+        o.polygon((-5.2, -9.2), (-3.9, -13.2), (3.2, -13.2), (5.2, -9.2)),
+    )
     s.fill("", o.rounded_rectangle(-13, -9.5, 13, -3, 2.2))
-    s.fill(s.part("headlight", "headlight", Paint("yellow" if paint.color != "yellow" else "white")), o.ellipse(12, -7.0, 1.3, 1.6, 12))
+    s.fill(
+        s.part("headlight", "headlight", Paint("yellow" if paint.color != "yellow" else "white")),
+        o.ellipse(12, -7.0, 1.3, 1.6, 12),
+    )
     hub = Paint(color_besides(rng, paint.color, "black"))
     for k, x in enumerate((-7.2, 7.2)):
         wheel = s.part(f"wheel{k + 1}", "wheel", DARK)
@@ -91,7 +100,9 @@ def robot(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     lights = Paint(color_besides(rng, paint.color, other.color))
     for k, side in enumerate((-1, 1)):
         s.fill(s.part(f"leg{k + 1}", "leg", METAL), o.rectangle(side * 4 - 1.6, -9, side * 4 + 1.6, -2))
-        s.fill(s.part(f"foot{k + 1}", "foot", other), o.rounded_rectangle(side * 4.4 - 3.4, -3.4, side * 4.4 + 3.4, 0, 1.2))
+        s.fill(
+            s.part(f"foot{k + 1}", "foot", other), o.rounded_rectangle(side * 4.4 - 3.4, -3.4, side * 4.4 + 3.4, 0, 1.2)
+        )
         node = s.part(f"arm{k + 1}", "arm", METAL)
         low = -12.0 if chance(rng, 0.6) else -25.0
         s.fill(node, o.stroke([(side * 7, -20), (side * 12, low)], 2.6))
@@ -117,7 +128,7 @@ def robot(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
 
 def blocks(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """A tower of three toy blocks in different colours, the lowest (or widest) in the paint."""
-    s = Sketch("toy tower", paint, told=False)
+    s = Sketch("toy tower", METAL, told=False)
     colors: list[str | None] = [paint.color]
     low = 0.0
     for k in range(3):
@@ -131,7 +142,6 @@ def blocks(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             s.fill(node, o.rectangle(shift - half, low - tall, shift + half, low))
             s.fill(node, o.rectangle(shift + half * 0.6, low - tall, shift + half, low), -0.2)
         low -= tall
-    s.nodes["block1"] = type(s.nodes["block1"])("block", paint)
     return s.drawing({"hand": (0.0, -3.0)})
 
 
@@ -139,7 +149,8 @@ def guitar(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """An upright guitar: body with a hole, neck, head with pegs."""
     s = Sketch("guitar", paint)
     s.fill("", o.smooth([
-        (0, 0), (-16, -4), (-19, -16), (-12, -27), (-13.5, -37), (-6, -44), (0, -43), (6, -44), (13.5, -37), (12, -27), (19, -16),
+        (0, 0), (-16, -4), (-19, -16), (-12, -27), (-13.5, -37), (-6, -44), (0, -43), (6, -44), (13.5, -37), (12,
+        -27), (19, -16),
         (16, -4),
     ], 5))  # fmt: skip
     neck = s.part("neck", "neck", pick(rng, (wood(rng), DARK)))
@@ -170,10 +181,15 @@ def drum(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for k in range(4):
         x = -half + k * half / 2
         s.fill("", o.stroke([(x, -tall + 2), (x + half / 4, -3)], 0.9), paint=Paint(None, rgb=(240, 236, 220)))
-        s.fill("", o.stroke([(x + half / 4, -3), (x + half / 2, -tall + 2)], 0.9), paint=Paint(None, rgb=(240, 236, 220)))
+        s.fill(
+            "", o.stroke([(x + half / 4, -3), (x + half / 2, -tall + 2)], 0.9), paint=Paint(None, rgb=(240, 236, 220))
+        )
     s.fill(s.part("rim1", "rim", rim), o.rounded_rectangle(-half * 1.05, -4.2, half * 1.05, 0, 1.5))
     s.fill(s.part("rim2", "rim", rim), o.ellipse(0, -tall, half * 1.05, half * 0.3, 28))
-    s.fill(s.part("skin", "skin", Paint(None, rgb=(244, 234, 212))), o.ellipse(0, -tall - 0.7, half * 0.93, half * 0.22, 26))
+    s.fill(
+        s.part("skin", "skin", Paint(None, rgb=(244, 234, 212))),
+        o.ellipse(0, -tall - 0.7, half * 0.93, half * 0.22, 26),
+    )
     for k, side in enumerate((-1, 1)):
         stick = s.part(f"stick{k + 1}", "stick", cord)
         s.fill(stick, o.stroke([(side * 2, -tall - 1), (side * half * 1.2, -tall - 8)], 1.5))
@@ -193,7 +209,9 @@ def trumpet(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         s.fill(s.part(f"button{k + 1}", "button", other), o.rounded_rectangle(x - 1.5, -15.2, x + 1.5, -12.8, 0.6))
     s.fill("", o.rectangle(-20, -12.9, 14, -11.1))
     bell = s.part("bell", "bell")
-    s.fill(bell, o.polygon((10, -13.2), (17, -14), (22, -16), (26, -20), (26, -4), (22, -8), (17, -10), (10, -10.8)), 0.1)
+    s.fill(
+        bell, o.polygon((10, -13.2), (17, -14), (22, -16), (26, -20), (26, -4), (22, -8), (17, -10), (10, -10.8)), 0.1
+    )
     s.fill(bell, o.ellipse(26, -12, 1.7, 8.0, 20), -0.3)
     s.fill(s.part("mouthpiece", "mouthpiece", METAL), o.polygon((-23, -14), (-19, -13), (-19, -11), (-23, -10)))
     return s.drawing({"hand": (4.0, -7.0)})

@@ -1,0 +1,7 @@
+"""Settings of the property tests here."""
+
+from hypothesis import settings
+
+# time is not what these tests are about, and shared machines stall
+settings.register_profile("no-deadline", deadline=None)
+settings.load_profile("no-deadline")

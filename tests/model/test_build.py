@@ -1,0 +1,66 @@
+"""New models: tokenizer, shapes, and encoders that start from published weights."""
+
+import pytest
+import torch
+
+from mglmm import grounding
+from mglmm.model.build import load_backbone, new_model
+from mglmm.model.processing_mglmm import ADDED_TOKENS
+from mglmm.schema import GroundedText, Span
+from tests.model.tiny import SHAPE, tiny_processor, tiny_tokenizer
+
+LITE0 = {**SHAPE, "backbone": "tf_efficientnet_lite0", "backbone_channels": [24, 40, 112, 320], "feature_width": 1280}
+
+
+def test_added_tokens_are_single_and_in_the_published_order() -> None:
+    tokenizer = tiny_tokenizer()
+    ids = tokenizer.convert_tokens_to_ids(list(ADDED_TOKENS))
+    assert ids == list(range(ids[0], ids[0] + len(ADDED_TOKENS)))
+    assert tokenizer("the car </p> [SEG]", add_special_tokens=False)["input_ids"][-2:] == [ids[6], ids[4]]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        GroundedText(text="Here is the red car.", spans=(Span(start=8, end=19, segment_ids=(1,)),)),
+        GroundedText(
+            text="the man and a hat", spans=(Span(start=0, end=7, segment_ids=(1, 2)), Span(start=12, end=17, segment_ids=(3,)))
+        ),
+        GroundedText(text="There is no cat."),
+    ],
+)
+def test_an_answer_survives_the_tokenizer(answer) -> None:
+    processor = tiny_processor()
+    raw = grounding.render(answer)
+    _, labels = processor.conversation_ids([("Segment the car", raw)])
+    assert processor.decode_answer([label for label in labels if label != -100]) == raw
+
+
+def test_conversation_trains_answers_only() -> None:
+    processor = tiny_processor()
+    ids, labels = processor.conversation_ids([("the dog", "a cat"), ("the hat", None)])
+    assert len(ids) == len(labels)
+    trained = [label for label in labels if label != -100]
+    assert processor.tokenizer.decode(trained).strip() == "a cat</s>"
+    assert ids.count(processor.tokenizer.convert_tokens_to_ids("<image>")) == processor.image_seq_length
+
+
+def test_published_backbone_reaches_both_encoders(tmp_path) -> None:
+    """A state dict in the published layout, with recognisable values."""
+    model = new_model(LITE0, tiny_tokenizer())
+    tower = model.lmm.model.vision_tower.timm_model.state_dict()
+    torch.manual_seed(0)
+    published = {f"layer{i}": torch.randn(v.shape) for i, (k, v) in enumerate(tower.items()) if "num_batches" not in k}
+    torch.save(published, tmp_path / "lite0.pth")
+    load_backbone(model, tmp_path / "lite0.pth")
+    first = next(iter(published.values()))
+    for encoder in (model.lmm.model.vision_tower.timm_model, model.sam.vision_encoder.backbone.timm_model):
+        assert torch.equal(encoder.conv_stem.weight, first)
+    last = list(published.values())[-1]
+    assert torch.equal(model.lmm.model.vision_tower.timm_model.bn2.running_var, last)
+
+
+def test_a_backbone_of_another_architecture_is_refused(tmp_path) -> None:
+    torch.save({"a": torch.zeros(3), "b": torch.zeros(4)}, tmp_path / "other.pth")
+    with pytest.raises(ValueError, match="has shape"):
+        load_backbone(new_model(LITE0, tiny_tokenizer()), tmp_path / "other.pth")

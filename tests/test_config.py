@@ -1,0 +1,85 @@
+"""Recipes: typed, overridable, and every mistake is one line that says where."""
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pytest
+from pydantic import Field
+
+from mglmm.config import Recipe, load_recipe
+from mglmm.schema import UserError
+
+
+class Part(Recipe):
+    rate: float = 0.1
+    steps: int = 5
+
+
+class Red(Recipe):
+    kind: Literal["red"]
+    depth: int = 1
+
+
+class Blue(Recipe):
+    kind: Literal["blue"]
+    width: int = 1
+
+
+class Whole(Recipe):
+    name: str
+    part: Part = Part()
+    parts: list[Part] = []
+    extra: dict[str, Any] = {}
+    maybe: Part | None = None
+    data: tuple[Annotated[Red | Blue, Field(discriminator="kind")], ...] = ()
+
+
+def write(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "r.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_file_and_overrides(tmp_path: Path) -> None:
+    path = write(tmp_path, "name: a\npart: {rate: 0.5}\n")
+    recipe = load_recipe(path, Whole, ["part.steps=7", "extra.a.b=[1, x]", "name=b=c", "maybe.rate=1.0e-3"])
+    assert recipe.part == Part(rate=0.5, steps=7)
+    assert recipe.extra == {"a": {"b": [1, "x"]}}
+    assert recipe.name == "b=c"
+    assert recipe.maybe == Part(rate=0.001)
+    with pytest.raises(ValueError, match="frozen"):
+        recipe.name = "c"
+
+
+def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
+    assert load_recipe(write(tmp_path, "# nothing\n"), Part) == Part()
+
+
+@pytest.mark.parametrize(
+    ("text", "overrides", "message"),
+    [
+        ("nam: a", [], r"unknown key 'nam'; valid keys are: data, extra, maybe, name, part, parts"),
+        ("name: a\npart: {rat: 1}", [], r"unknown key 'part\.rat'; valid keys are: rate, steps"),
+        ("name: a\nparts: [{rat: 1}]", [], r"unknown key 'parts\.0\.rat'; valid keys are: rate, steps"),
+        ("name: a\ndata: [{kind: blue, depth: 2}]", [], r"valid keys are: kind, width$"),
+        ("name: a", ["maybe.rat=1"], r"unknown key 'maybe\.rat'; valid keys are: rate, steps"),
+        ("name: a\npart: {steps: many}", [], r"part\.steps: .*integer"),
+        ("part: {}", [], r"name: Field required"),
+        ("name: a\n  b: c\n", [], r"r\.yaml, line 2: "),
+        ("name: a\nname: b\n", [], r"line 2: the key 'name' stands twice"),
+        ("- 1\n", [], r"not a list"),
+        ("name: a", ["part"], r"write it as key=value"),
+        ("name: a", ["part..x=1"], r"write it as key=value"),
+        ("name: a", ["name.x=1"], r"'name' is a single value"),
+        ("name: a", ["part=[1"], r"not valid YAML"),
+    ],
+)
+def test_every_mistake_is_one_plain_line(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message) as error:
+        load_recipe(write(tmp_path, text), Whole, overrides)
+    assert "\n" not in str(error.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.yaml: No such file"):
+        load_recipe(tmp_path / "none.yaml", Whole)
