@@ -31,6 +31,7 @@ CHAT_HELP = "Type an instruction; /save FILE writes the last answer as a picture
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The exit code of the command with these arguments (None: those of the process)."""
+    warnings.filterwarnings("ignore", module="PIL")  # a picture that opens is good enough
     try:
         parsed = _parser().parse_args(arguments)
         parsed.run(parsed)

@@ -18,7 +18,18 @@ MAX_PIXELS = 89_478_485
 """The largest picture that is opened (about 9,450 x 9,450). Source: Pillow's `MAX_IMAGE_PIXELS`, beyond which a file of
 a few kilobytes may be made to fill the memory."""
 
-_BROKEN = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, IndexError, KeyError, TypeError)
+_BROKEN = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    IndexError,
+    KeyError,
+    TypeError,
+    NotImplementedError,
+    struct.error,
+    zlib.error,
+)
 """What Pillow's decoders raise on damaged files, as found by damaging files (tests/test_images.py)."""
 
 _ORIENTATION_TAG = 0x0112

@@ -4,10 +4,10 @@ import pytest
 import torch
 
 from mglmm import grounding
-from mglmm.model.build import load_backbone, new_model
+from mglmm.model.build import at_resolution, load_backbone, new_config, new_model
 from mglmm.model.processing_mglmm import ADDED_TOKENS
 from mglmm.schema import GroundedText, Span
-from tests.model.tiny import SHAPE, tiny_processor, tiny_tokenizer
+from tests.model.tiny import SHAPE, tiny_model, tiny_processor, tiny_tokenizer
 
 LITE0 = {**SHAPE, "backbone": "tf_efficientnet_lite0", "backbone_channels": [24, 40, 112, 320], "feature_width": 1280}
 
@@ -64,3 +64,14 @@ def test_a_backbone_of_another_architecture_is_refused(tmp_path) -> None:
     torch.save({"a": torch.zeros(3), "b": torch.zeros(4)}, tmp_path / "other.pth")
     with pytest.raises(ValueError, match="has shape"):
         load_backbone(new_model(LITE0, tiny_tokenizer()), tmp_path / "other.pth")
+
+
+def test_another_resolution_is_what_building_at_it_gives() -> None:
+    model, processor = at_resolution(tiny_model(), tiny_processor(), image_size=128, grounding_size=96)
+    built = new_config({**SHAPE, "image_size": 128, "grounding_size": 96}, tiny_tokenizer())
+    assert model.config.lmm_config.image_seq_length == built.lmm_config.image_seq_length == processor.image_seq_length
+    assert model.config.sam_config.to_dict() == built.sam_config.to_dict()
+    features = model.encode_grounding(torch.randn(1, 3, 96, 96))
+    logits, _ = model.decode_masks(features, torch.zeros(2, dtype=torch.long), torch.randn(2, 32))
+    assert logits.shape == (2, 24, 24)
+    assert processor.mask_label_size == 48

@@ -1,5 +1,6 @@
 """New models: the default's architecture at any size, and its tokenizer."""
 
+import copy
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -125,14 +126,10 @@ def new_config(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGL
 def new_processor(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLMMProcessor:
     """The processor that belongs to `new_config(shape, tokenizer)`; both images are stretched to their square."""
 
-    def square(side: int) -> ViTImageProcessor:
-        size = {"height": side, "width": side}
-        return ViTImageProcessor(size=size, image_mean=IMAGENET_MEAN, image_std=IMAGENET_STD)
-
     return MGLMMProcessor(
-        image_processor=square(shape["image_size"]),
+        image_processor=_square_image_processor(shape["image_size"]),
         tokenizer=tokenizer,
-        grounding_image_processor=square(shape["grounding_size"]),
+        grounding_image_processor=_square_image_processor(shape["grounding_size"]),
         image_seq_length=(shape["image_size"] // 32) ** 2,
         mask_label_size=shape["grounding_size"] // 2,
         chat_template=CHAT_TEMPLATE,
@@ -157,6 +154,33 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
         do_sample=False,
     )
     return model
+
+
+def at_resolution(
+    model: MGLMMForConditionalGeneration, processor: MGLMMProcessor, image_size: int, grounding_size: int
+) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
+    """The same weights seeing images of other sizes (sides of the squares in pixels, multiples of 32), with a processor
+    to match. For models of `new_model`: convolutions take any size, and nothing else depends on it."""
+    config = copy.deepcopy(model.config)
+    config.lmm_config.image_seq_length = (image_size // 32) ** 2
+    config.sam_config.vision_config.backbone_feature_sizes = [[grounding_size // n] * 2 for n in (4, 8, 16)]
+    config.sam_config.prompt_encoder_config.image_size = grounding_size
+    resized = MGLMMForConditionalGeneration(config)
+    resized.load_state_dict(model.state_dict())
+    resized.generation_config = model.generation_config
+    return resized, MGLMMProcessor(
+        image_processor=_square_image_processor(image_size),
+        tokenizer=processor.tokenizer,
+        grounding_image_processor=_square_image_processor(grounding_size),
+        image_seq_length=(image_size // 32) ** 2,
+        mask_label_size=grounding_size // 2,
+        chat_template=processor.chat_template,
+    )
+
+
+def _square_image_processor(side: int) -> ViTImageProcessor:
+    """Stretches an image over a square of this side in pixels and normalises it as ImageNet's backbones expect."""
+    return ViTImageProcessor(size={"height": side, "width": side}, image_mean=IMAGENET_MEAN, image_std=IMAGENET_STD)
 
 
 def load_backbone(model: MGLMMForConditionalGeneration, weights: Path | None = None) -> None:

@@ -109,6 +109,13 @@ class Build(Recipe):
     backbone: Literal["efficientnet-lite0"] | None = None
 
 
+class Resolution(Recipe):
+    """Sides in pixels of the squares that the two encoders see (multiples of 32); for models that `build` made."""
+
+    image: Annotated[int, Field(ge=32, multiple_of=32)]
+    grounding: Annotated[int, Field(ge=32, multiple_of=32)]
+
+
 class TrainRecipe(Recipe):
     """One training run.
 
@@ -124,6 +131,8 @@ class TrainRecipe(Recipe):
     """What a `model: new` looks like."""
     init_from: dict[str, str] = Field(default_factory=dict)
     """Module name -> model folder: take the weights under this name from there (`""`: all of them)."""
+    resolution: Resolution | None = None
+    """Let the model see images at another size than the one it was made for."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type in which the weights are held; keep float32 for weights that are trained in full."""
 

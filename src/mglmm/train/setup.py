@@ -53,6 +53,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
         folder = model_folder(recipe.model)
         model = MGLMMForConditionalGeneration.from_pretrained(folder)
         processor = MGLMMProcessor.from_pretrained(folder)
+    if recipe.resolution is not None:
+        model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
     for module, source in recipe.init_from.items():
         init_from(model, module, model_folder(source))
     model.config.lm_loss_weight = recipe.loss.lm
