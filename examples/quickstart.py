@@ -15,7 +15,7 @@ PICTURE = Path(__file__).parent / "images" / "street.jpg"
 OUT = Path("out") / "demo"
 INSTRUCTIONS = {
     "whole": "Describe the whole picture in detail, with masks.",
-    "part": "Describe the blue bicycle in detail, with masks.",
+    "part": "Describe the orange scooter in detail, with masks.",
     "absent": "Segment the red bus.",
 }
 

@@ -1,11 +1,17 @@
 """Fixtures that several test files share."""
 
+import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageDraw
 
 from mglmm.grounding import PHRASE_END, PHRASE_START
+
+# A busy machine is no reason to fail; on CI a change is judged by the same examples every time.
+settings.register_profile("mglmm", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("mglmm")
 
 
 @pytest.fixture(scope="session")

@@ -32,3 +32,8 @@ def test_header_says_what_one_needs_to_know(path: Path) -> None:
     for field in ("command", "hardware", "time", "score"):
         assert re.search(rf"^# {field}: +\S", header[0], re.MULTILINE), f"the header lacks '# {field}: ...'"
     assert f"mglmm train {path.relative_to(ROOT)}" in header[0]
+
+
+def test_every_recipe_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    assert all(f"(../{path.relative_to(ROOT)})" in page for path in RECIPES)

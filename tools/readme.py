@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PICTURE = ROOT / "examples" / "images" / "street.jpg"
 QUESTIONS = (
     "Describe the whole picture in detail, with masks.",
-    "Describe the blue bicycle in detail, with masks.",
+    "Describe the orange scooter in detail, with masks.",
 )
 BEGIN, END = "<!-- results: begin -->", "<!-- results: end -->"
 SHOWN = ("mean_iou", "cumulative_iou", "ap50", "mask_recall", "no_target_accuracy", "target_accuracy")

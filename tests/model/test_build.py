@@ -24,7 +24,8 @@ def test_added_tokens_are_single_and_in_the_published_order() -> None:
     [
         GroundedText(text="Here is the red car.", spans=(Span(start=8, end=19, segment_ids=(1,)),)),
         GroundedText(
-            text="the man and a hat", spans=(Span(start=0, end=7, segment_ids=(1, 2)), Span(start=12, end=17, segment_ids=(3,)))
+            text="the man and a hat",
+            spans=(Span(start=0, end=7, segment_ids=(1, 2)), Span(start=12, end=17, segment_ids=(3,))),
         ),
         GroundedText(text="There is no cat."),
     ],

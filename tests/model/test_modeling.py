@@ -39,7 +39,11 @@ def item(seed: int, num_targets: int) -> TrainItem:
         spans.append(Span(start=len(text), end=len(text) + 7, segment_ids=(i + 1,)))
         text += "the car and "
     turns = (
-        Turn(task="referring", instruction="Segment the car", answer=GroundedText(text=text or "no car", spans=tuple(spans))),
+        Turn(
+            task="referring",
+            instruction="Segment the car",
+            answer=GroundedText(text=text or "no car", spans=tuple(spans)),
+        ),
         Turn(task="caption", instruction="Say", answer=GroundedText(text="a blue hat")),
     )
     sample = Sample(id=str(seed), image="x.png", size=(48, 80), segments=tuple(segments), turns=turns)
@@ -56,12 +60,23 @@ def grounding_of(model, processor, images, calls=None):
 
 
 def test_mask_decoder_path_equals_sam_on_a_point() -> None:
+    vision = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "image_size": 64,
+        "patch_size": 16,
+        "mlp_dim": 64,
+        "output_channels": 32,
+        "num_pos_feats": 16,
+        "global_attn_indexes": [1],
+        "window_size": 2,
+    }
     config = SamConfig(
-        vision_config={"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
-                       "patch_size": 16, "mlp_dim": 64, "output_channels": 32, "num_pos_feats": 16, "global_attn_indexes": [1], "window_size": 2},
+        vision_config=vision,
         prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
         mask_decoder_config={"hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32},
-    )  # fmt: skip
+    )
     torch.manual_seed(0)
     model = SamModel(config).eval()
     pixels = torch.randn(2, 3, 64, 64)
@@ -90,7 +105,9 @@ def test_logits_equal_the_plain_language_model(model, processor) -> None:
     inputs = processor.prompt([picture(0), picture(1)], [[("Segment the car", None)], [("Say", None)]])
     with torch.no_grad():
         ours = model(**inputs).logits
-        plain = model.lmm(inputs["input_ids"], pixel_values=inputs["pixel_values"], attention_mask=inputs["attention_mask"])
+        plain = model.lmm(
+            inputs["input_ids"], pixel_values=inputs["pixel_values"], attention_mask=inputs["attention_mask"]
+        )
     keep = inputs["attention_mask"].bool()
     torch.testing.assert_close(ours[keep], plain.logits[keep], **FLOAT32)
 
@@ -127,6 +144,17 @@ def test_packed_conversations_equal_looped_ones(model, processor) -> None:
     expected, output = model(**looped), model(**packed)
     torch.testing.assert_close(output.mask_logits, expected.mask_logits, **FLOAT32)
     torch.testing.assert_close(output.loss, expected.loss, **FLOAT32)
+
+
+def test_images_beyond_the_grounded_share_train_text_alone(model, processor) -> None:
+    items = [item(0, 2), item(2, 3)]
+    batch = Collator(processor, packed=True, grounded_share=0.5)(items)
+    assert len(batch["grounding_pixel_values"]) == 1 and len(batch["mask_labels"]) == 2
+    output = model(**batch)
+    alone = model(**Collator(processor, packed=True)(items[:1]))
+    torch.testing.assert_close(output.mask_logits, alone.mask_logits, **FLOAT32)
+    whole = model(**Collator(processor, packed=True)(items))
+    torch.testing.assert_close(output.lm_loss, whole.lm_loss, **FLOAT32)
 
 
 def test_no_masks_at_all_gives_a_finite_loss(model, processor) -> None:

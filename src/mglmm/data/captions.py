@@ -139,8 +139,3 @@ def short(view: View, rng: np.random.Generator) -> GroundedText | None:
 def sentence(template: str, rng: np.random.Generator, **slots: str) -> GroundedText:
     """A template as plain text, without segments."""
     return grounded([expand(template, rng, **slots)])
-
-
-def mentions(told: Sequence[Told], phrases: Sequence[str]) -> list[Mention]:
-    """One mention each."""
-    return [Mention(phrase, t.ids) for t, phrase in zip(told, phrases, strict=True)]

@@ -8,7 +8,6 @@ from PIL import Image
 
 from mglmm.schema import Sample, Turn
 
-
 IGNORED = -100
 """Label of tokens that carry no loss (torch's cross_entropy default)."""
 
@@ -75,17 +74,23 @@ class Collator:
     """Makes batches, B images with R rows and M trained `[SEG]` in all:
 
     input_ids, labels, attention_mask: int[R, T], right-padded; row_image_index: int[R];
-    pixel_values: float[B, 3, h, w] (absent if `with_image` is False); grounding_pixel_values: float[B, 3, S, S];
+    pixel_values: float[B, 3, h, w] (absent if `with_image` is False); grounding_pixel_values: float[B', 3, S, S];
     mask_labels: bool[M, h', w'], in order of rows and text.
 
     With `packed` all conversations about an image share one row (R = B) and its image tokens: position_ids int[R, T]
     and a bool[R, 1, T, T] attention mask keep them apart. It needs a language model that takes both (LLaVA's kin do).
+
+    With `grounded_share` below 1 only the first images of the batch, that share of B, come with their grounding pixels
+    and masks; the others train the text alone, at a fraction of the cost.
     """
 
-    def __init__(self, processor: ExampleMaker, with_image: bool = True, packed: bool = False):
+    def __init__(
+        self, processor: ExampleMaker, with_image: bool = True, packed: bool = False, grounded_share: float = 1.0
+    ):
         self.processor = processor
         self.with_image = with_image
         self.packed = packed
+        self.grounded_share = grounded_share
 
     def __call__(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """The batch of these items."""
@@ -106,12 +111,13 @@ class Collator:
                 for i, e in enumerate(examples)
                 for ids, labels in zip(e["input_ids"], e["labels"], strict=True)
             ]
+        grounded = examples[: max(1, round(self.grounded_share * len(examples)))]
         batch = {
             "input_ids": _padded([row.ids for _, row in rows], self.processor.tokenizer.pad_token_id),
             "labels": _padded([row.labels for _, row in rows], IGNORED),
             "row_image_index": torch.tensor([i for i, _ in rows]),
-            "grounding_pixel_values": torch.stack([e["grounding_pixel_values"] for e in examples]),
-            "mask_labels": torch.cat([e["mask_labels"] for e in examples]),
+            "grounding_pixel_values": torch.stack([e["grounding_pixel_values"] for e in grounded]),
+            "mask_labels": torch.cat([e["mask_labels"] for e in grounded]),
         }
         conversation = _padded([row.conversation for _, row in rows], -1)
         if self.packed:

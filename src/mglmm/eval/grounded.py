@@ -8,12 +8,16 @@ needs a text encoder. The `Official...` class reproduces the GLaMM / MGLMM evalu
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from mglmm import masks
 from mglmm.eval.tally import Numbers, RowMetric, ratio
 from mglmm.masks import CocoRle
-from mglmm.schema import GroundedText, Segment
+from mglmm.schema import GroundedText, Segment, UserError
+
+try:
+    from scipy.optimize import linear_sum_assignment
+except ModuleNotFoundError as error:
+    raise UserError("scoring needs scipy: pip install 'mglmm[eval]'") from error
 
 MATCH_IOU = 0.5
 MATCH_SIMILARITY = 0.5

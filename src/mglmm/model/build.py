@@ -25,8 +25,8 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 """Source: the statistics that timm's ImageNet backbones expect."""
 
 NECK_SCALE = 0.25
-"""Brings the neck's first output to a spread of about one, as SAM's layer-normed neck has it; ours, measured: at 3.7 the
-decoder's attention starts saturated."""
+"""Brings the neck's first output to a spread of about one, as SAM's layer-normed neck has it; ours, measured: at 3.7
+the decoder's attention starts saturated."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
@@ -69,8 +69,8 @@ def new_config(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGL
     """The configuration of a small FastVLM + EdgeTAM pair over one kind of timm backbone.
 
     Args:
-        shape: `backbone` (a timm name), `backbone_channels` (of strides 4, 8, 16, 32), `feature_width` (of the last map),
-            `image_size`, `grounding_size` (multiples of 32), `text` (arguments of Llama's configuration),
+        shape: `backbone` (a timm name), `backbone_channels` (of strides 4, 8, 16, 32), `feature_width` (of the last
+            map), `image_size`, `grounding_size` (multiples of 32), `text` (arguments of Llama's configuration),
             `mask_width`, `mask_mlp`, `loss_weights`.
         tokenizer: gives the vocabulary and the ids of the added tokens.
     """
@@ -90,7 +90,7 @@ def new_config(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGL
         "fast_vlm",
         vision_config={**backbone, "hidden_size": shape["feature_width"], "model_args": {}},
         text_config=text,
-        image_token_id=tokenizer.convert_tokens_to_ids("<image>"),
+        image_token_id=_token_id(tokenizer, "<image>"),
         image_seq_length=(shape["image_size"] // 32) ** 2,
         tie_word_embeddings=True,
     )
@@ -115,12 +115,17 @@ def new_config(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGL
     return MGLMMConfig(
         lmm_config=lmm,
         sam_config=sam,
-        seg_token_id=tokenizer.convert_tokens_to_ids(grounding.SEG),
-        phrase_start_token_id=tokenizer.convert_tokens_to_ids(grounding.PHRASE_START),
-        phrase_end_token_id=tokenizer.convert_tokens_to_ids(grounding.PHRASE_END),
+        seg_token_id=_token_id(tokenizer, grounding.SEG),
+        phrase_start_token_id=_token_id(tokenizer, grounding.PHRASE_START),
+        phrase_end_token_id=_token_id(tokenizer, grounding.PHRASE_END),
         tie_word_embeddings=True,
         **shape.get("loss_weights", {}),
     )
+
+
+def _token_id(tokenizer: PreTrainedTokenizerFast, token: str) -> int:
+    """The id of one token of the vocabulary."""
+    return tokenizer.get_vocab()[token]
 
 
 def new_processor(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLMMProcessor:
@@ -161,7 +166,7 @@ def at_resolution(
 ) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
     """The same weights seeing images of other sizes (sides of the squares in pixels, multiples of 32), with a processor
     to match. For models of `new_model`: convolutions take any size, and nothing else depends on it."""
-    config = copy.deepcopy(model.config)
+    config: MGLMMConfig = copy.deepcopy(model.config)
     config.lmm_config.image_seq_length = (image_size // 32) ** 2
     config.sam_config.vision_config.backbone_feature_sizes = [[grounding_size // n] * 2 for n in (4, 8, 16)]
     config.sam_config.prompt_encoder_config.image_size = grounding_size

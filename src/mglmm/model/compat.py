@@ -29,4 +29,4 @@ def name_edgetam_backbone() -> None:
             self.backbone_config = dict(DEFAULT_BACKBONE)
         original(self, **kwargs)
 
-    EdgeTamVisionConfig.__post_init__ = post_init
+    setattr(EdgeTamVisionConfig, "__post_init__", post_init)  # noqa: B010  (mypy knows it as a method)

@@ -62,7 +62,9 @@ class MarkupConstraint(LogitsProcessor):
         left = self.max_new_tokens - answer.shape[1]
         scores = scores.clone()
         if answer.shape[1] == 0:
-            self._forbid(scores, torch.ones(len(scores), dtype=torch.bool, device=scores.device), self.phrase_end, self.seg)
+            self._forbid(
+                scores, torch.ones(len(scores), dtype=torch.bool, device=scores.device), self.phrase_end, self.seg
+            )
             if left < 4:
                 self._forbid(scores, torch.ones(len(scores), dtype=torch.bool, device=scores.device), self.phrase_start)
             return scores

@@ -58,15 +58,17 @@ class SegProjector(nn.Sequential):
 
     def __init__(self, in_dim: int, hidden_dim: int, out_dim: int):
         super().__init__(nn.Linear(in_dim, hidden_dim), nn.ReLU(), nn.Linear(hidden_dim, out_dim))
+        self.out_dim = out_dim
 
 
 class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     """An image-text-to-text model whose `[SEG]` tokens are answered by masks."""
 
+    config: MGLMMConfig
     config_class = MGLMMConfig
     base_model_prefix = "mglmm"
     main_input_name = "input_ids"
-    input_modalities = ("image", "text")
+    input_modalities = ["image", "text"]
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False
     _supports_sdpa = True
@@ -120,10 +122,12 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             input_ids: int[R, T].
             attention_mask: bool or int[R, T], true where there is a token.
             pixel_values: the LMM's image input; with `row_image_index` one entry per image, else what the LMM wants.
-            grounding_pixel_values: float[B, 3, S, S]; without it no mask is made.
+            grounding_pixel_values: float[B', 3, S, S] of the first B' <= B images; for the others no mask is made, and
+                for none without it.
             row_image_index: int[R], the image each row speaks of; None: row r speaks of image r.
             labels: int[R, T], -100 where no loss is taken.
-            mask_labels: bool or float[M, h', w'], the truth of each trained `[SEG]`; logits are resized to h' x w'.
+            mask_labels: bool or float[M, h', w'], the truth of each trained `[SEG]` of those images; logits are
+                resized to h' x w'.
 
         Raises:
             ValueError: the number of `[SEG]` and of `mask_labels` differ.
@@ -144,15 +148,16 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         seg_row, seg_position = (
             ((input_ids if labels is None else labels)[:, 1:] == self.config.seg_token_id).nonzero().unbind(1)
         )
+        image_index = seg_row if row_image_index is None else row_image_index[seg_row]
+        grounded = image_index < len(grounding_pixel_values)
+        seg_row, seg_position, image_index = seg_row[grounded], seg_position[grounded], image_index[grounded]
         if mask_labels is not None and len(mask_labels) != len(seg_row):
             raise ValueError(f"{len(seg_row)} [SEG] in the text but {len(mask_labels)} masks")
         prompts = self.seg_projector(hidden[seg_row, seg_position])
-        image_index = seg_row if row_image_index is None else row_image_index[seg_row]
-        output.mask_logits, output.iou_scores = self.decode_masks(
-            self.encode_grounding(grounding_pixel_values), image_index, prompts
-        )
+        logits, scores = self.decode_masks(self.encode_grounding(grounding_pixel_values), image_index, prompts)
+        output.mask_logits, output.iou_scores = logits, scores
         if mask_labels is not None:
-            self._add_mask_losses(output, mask_labels)
+            self._add_mask_losses(output, logits, scores, mask_labels)
         return output
 
     def _hidden_states(
@@ -179,17 +184,19 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds=embeddings, attention_mask=attention_mask, use_cache=False, **lmm_inputs
         ).last_hidden_state
 
-    def _add_mask_losses(self, output: MGLMMOutput, mask_labels: torch.Tensor) -> None:
+    def _add_mask_losses(
+        self, output: MGLMMOutput, logits: torch.Tensor, scores: torch.Tensor, mask_labels: torch.Tensor
+    ) -> None:
         """Fill in the mask losses and add them to `output.loss`."""
         targets = mask_labels.float()
-        logits = output.mask_logits.float()
+        logits = logits.float()
         if len(targets) == 0:
             logits = logits.new_zeros(targets.shape)
         elif logits.shape[-2:] != targets.shape[-2:]:
             logits = interpolate(logits[:, None], targets.shape[-2:], mode="bilinear", align_corners=False)[:, 0]
         output.mask_bce = losses.mask_bce(logits, targets)
         output.mask_dice = losses.mask_dice(logits, targets)
-        output.iou_error = losses.iou_error(logits, targets, output.iou_scores.float())
+        output.iou_error = losses.iou_error(logits, targets, scores.float())
         mask_loss = (
             self.config.mask_bce_weight * output.mask_bce
             + self.config.mask_dice_weight * output.mask_dice
@@ -279,7 +286,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if sum(counts) == 0:
             empty = torch.zeros(0, side, side, device=sequences.device)
             none = torch.zeros(0, device=sequences.device)
-            nothing = [none.new_zeros(0, self.seg_projector[-1].out_features)] * len(counts)
+            nothing = [none.new_zeros(0, self.seg_projector.out_dim)] * len(counts)
             return GroundedOutput(sequences, [empty] * len(counts), [none] * len(counts), nothing)
         prompts = self.seg_projector(torch.stack([state for row in seg_states for state in row]))
         image_of_mask = torch.repeat_interleave(row_image_index.cpu(), torch.tensor(counts))

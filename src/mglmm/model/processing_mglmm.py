@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,10 +18,19 @@ from mglmm.schema import GroundedText, Turn
 IGNORED = -100
 """Label of tokens that carry no loss (torch's cross_entropy default)."""
 
-ADDED_TOKENS = ("<im_start>", "<im_end>", "<bbox>", "<point>", grounding.SEG, grounding.PHRASE_START, grounding.PHRASE_END)
+ADDED_TOKENS = (
+    "<im_start>",
+    "<im_end>",
+    "<bbox>",
+    "<point>",
+    grounding.SEG,
+    grounding.PHRASE_START,
+    grounding.PHRASE_END,
+)
 """In the published order, so that ids agree with converted checkpoints (REFERENCE section 1)."""
 
-_MARKUP_WITHOUT_SPACE = re.compile(r"(?<=\S)(<p>|</p>|\[SEG\])")
+_MARKUP = (grounding.PHRASE_START, grounding.PHRASE_END, grounding.SEG)
+_SPELLED_MARKUP = re.compile("|".join(re.escape(token) for token in _MARKUP))
 
 
 class MGLMMProcessor(ProcessorMixin):
@@ -43,12 +53,13 @@ class MGLMMProcessor(ProcessorMixin):
         image_seq_length: int = 576,
         mask_label_size: int = 256,
         image_token: str = "<image>",
-        chat_template: str | None = None,
+        chat_template: str | dict[str, str] | None = None,
         **kwargs: Any,
     ):
         self.image_seq_length = image_seq_length
         self.mask_label_size = mask_label_size
         self.image_token = image_token
+        self.grounding_image_processor = grounding_image_processor
         super().__init__(image_processor, tokenizer, grounding_image_processor, chat_template=chat_template, **kwargs)
 
     def pixels(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
@@ -59,7 +70,9 @@ class MGLMMProcessor(ProcessorMixin):
         """float[B, 3, S, S] for the grounding encoder."""
         return self.grounding_image_processor(list(images), return_tensors="pt")["pixel_values"]
 
-    def conversation_ids(self, turns: Sequence[tuple[str, str | None]], with_image: bool = True) -> tuple[list[int], list[int]]:
+    def conversation_ids(
+        self, turns: Sequence[tuple[str, str | None]], with_image: bool = True
+    ) -> tuple[list[int], list[int]]:
         """Token ids and labels of one conversation about one image.
 
         Instruction and answer are tokenised apart, so that the label mask falls exactly between tokens. A turn whose
@@ -149,7 +162,7 @@ class MGLMMProcessor(ProcessorMixin):
             return torch.zeros(0, side, side, dtype=torch.bool)
         full = torch.from_numpy(masks.decode_many(list(rles)).astype(np.float32))[:, None]
         height, width = (
-            max(round(side * edge / self.frame_side), 1) for edge in self.frame_size(tuple(full.shape[-2:]))
+            max(round(side * edge / self.frame_side), 1) for edge in self.frame_size((full.shape[-2], full.shape[-1]))
         )
         framed = interpolate(full, (height, width), mode="area")[:, 0] >= 0.5
         target = torch.zeros(len(rles), side, side, dtype=torch.bool)
@@ -189,10 +202,18 @@ class MGLMMProcessor(ProcessorMixin):
         )
 
     def decode_answer(self, ids: Sequence[int]) -> str:
-        """The raw answer, markup included, spaced as `grounding.render` writes it."""
+        """The raw answer, spaced as `grounding.render` writes it. Markup comes from its own tokens alone: where the
+        model merely spells a tag in letters, the letters are dropped, so every `[SEG]` in the text has its mask."""
+        markup = {self.tokenizer.convert_tokens_to_ids(token): token for token in _MARKUP}
         special = {self.tokenizer.eos_token_id, self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
-        text = self.tokenizer.decode([i for i in ids if i not in special], clean_up_tokenization_spaces=False)
-        return _MARKUP_WITHOUT_SPACE.sub(r" \1", text).strip()
+        text = ""
+        for is_markup, run in groupby((i for i in ids if i not in special), key=markup.__contains__):
+            if is_markup:
+                text = " ".join([text.rstrip(), *(markup[i] for i in run)])
+            else:
+                plain = self.tokenizer.decode(list(run), clean_up_tokenization_spaces=False)
+                text += _SPELLED_MARKUP.sub("", plain)
+        return text.strip()
 
     def resize_masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """float[M, H, W]: logits float[M, h, w] of the S x S frame brought back to the image's `size` (height, width).

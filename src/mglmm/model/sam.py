@@ -5,9 +5,9 @@ difference this module hides.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch import nn
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class GroundingFeatures:
         return GroundingFeatures(self.image_embeddings[index], tuple(level[index] for level in self.high_resolution))
 
 
-def encode(sam: nn.Module, pixel_values: torch.Tensor) -> GroundingFeatures:
+def encode(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
     """The features of `pixel_values` (float[B, 3, S, S], as the grounding image processor makes them)."""
     if not hasattr(sam, "backbone_feature_sizes"):
         return GroundingFeatures(sam.get_image_embeddings(pixel_values))
@@ -42,7 +42,7 @@ def encode(sam: nn.Module, pixel_values: torch.Tensor) -> GroundingFeatures:
 
 
 def decode(
-    sam: nn.Module, features: GroundingFeatures, image_index: torch.Tensor, prompts: torch.Tensor, chunk: int
+    sam: Any, features: GroundingFeatures, image_index: torch.Tensor, prompts: torch.Tensor, chunk: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask logits float[M, 4h, 4w] and IoU estimates float[M], one mask for each prompt embedding.
 

@@ -142,6 +142,8 @@ class TrainRecipe(Recipe):
     conversations_per_image: Annotated[int, Field(gt=0)] = 2
     packed: bool = False
     """Put all conversations about an image into one row that holds its tokens once (`mglmm.data.collate`)."""
+    grounded_share: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of each batch's images whose masks are trained too; the others train the text alone, which is cheaper."""
     with_image: bool = True
     """False: the language model does not see the image, so a `[SEG]` can only speak of the words before it."""
 

@@ -64,7 +64,9 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
     disable_progress_bar()  # the library's own bars tear ours apart
     set_seed(recipe.seed)
     model, processor = load_model(recipe)
-    return train_model(recipe, model, processor, Collator(processor, recipe.with_image, recipe.packed))
+    return train_model(
+        recipe, model, processor, Collator(processor, recipe.with_image, recipe.packed, recipe.grounded_share)
+    )
 
 
 def train_model(

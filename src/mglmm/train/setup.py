@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 from torch import nn
+from transformers import PreTrainedTokenizerFast
 
 import mglmm
 from mglmm.data import photos
@@ -14,6 +15,7 @@ from mglmm.data.mixture import Mixture, PhotoSource, SampleSource, Source, World
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build
 from mglmm.schema import UserError
 from mglmm.train.recipe import Build, PhotoData, SampleData, TrainRecipe, WorldData
+from mglmm.train.trainer import checkpoints
 from mglmm.world.samples import world_sample
 
 
@@ -67,8 +69,17 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
 
 
 def new_model(recipe: TrainRecipe, plan: Build) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
-    """A model as `plan` says, its tokenizer learned from the texts of the recipe's data."""
-    tokenizer = build.train_tokenizer(texts(recipe, plan.tokenizer_samples), plan.vocab_size)
+    """A model as `plan` says, its tokenizer learned from the texts of the recipe's data.
+
+    A run that goes on takes the tokenizer it began with, so that a later version of the world or of the instructions
+    cannot give its token ids another meaning.
+    """
+    folder = Path(recipe.output) / "tokenizer"
+    if checkpoints(Path(recipe.output)):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
+    else:
+        tokenizer = build.train_tokenizer(texts(recipe, plan.tokenizer_samples), plan.vocab_size)
+        tokenizer.save_pretrained(folder)
     model = build.new_model(plan.shape, tokenizer)
     if plan.backbone is not None:
         build.load_backbone(model)

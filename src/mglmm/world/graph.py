@@ -16,8 +16,8 @@ class Entity:
 
     All measures are of the *visible* region, in pixels of the final picture: `area` count, `box` xyxy (right and bottom
     exclusive), `center` (x, y) centroid. `size` is "small" / "large" when it is clearly so for its kind within the
-    scene, else None. `visible` is the share (0..1) of its full outline that is seen (frame and occluders hide the rest).
-    `depth`: paint order, larger is nearer to the viewer.
+    scene, else None. `visible` is the share (0..1) of its full outline that is seen (frame and occluders hide the
+    rest). `depth`: paint order, larger is nearer to the viewer.
     """
 
     id: int

@@ -9,6 +9,7 @@ from mglmm.world.kinds import (
     craft,
     cycles,
     devices,
+    farm_animals,
     fixtures,
     food,
     furniture,
@@ -27,6 +28,7 @@ from mglmm.world.kinds import (
 _FILES = (
     person,
     animals,
+    farm_animals,
     birds,
     vehicles,
     cycles,

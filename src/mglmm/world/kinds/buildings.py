@@ -17,27 +17,34 @@ def _add_window(sketch: Sketch, path: str, x: float, y: float, width: float, hei
     rim = 0.09 * width
     sketch.fill(path, rectangle(x - width / 2 - rim, y - height - rim, x + width / 2 + rim, y + rim), paint=PALE)
     sketch.fill(path, rectangle(x - width / 2, y - height, x + width / 2, y))
-    sketch.fill(path, polygon((x - width / 2, y - height), (x + 0.1 * width, y - height),
-                              (x - width / 2, y - 0.2 * height)), 0.3)
+    sketch.fill(
+        path,
+        polygon((x - width / 2, y - height), (x + 0.1 * width, y - height), (x - width / 2, y - 0.2 * height)),
+        0.3,
+    )
     sketch.fill(path, rectangle(x - 0.04 * width, y - height, x + 0.04 * width, y), paint=PALE)
     sketch.fill(path, rectangle(x - width / 2, y - 0.54 * height, x + width / 2, y - 0.46 * height), paint=PALE)
 
 
-def _add_door(sketch: Sketch, rng: np.random.Generator, paint: Paint, x: float, width: float, height: float,
-              glazed: bool) -> None:
+def _add_door(
+    sketch: Sketch, rng: np.random.Generator, paint: Paint, x: float, width: float, height: float, glazed: bool
+) -> None:
     """Adds a door on the ground around `x` with a knob and, if `glazed`, a pane."""
-    door = sketch.part("door", "door", tone(rng, "brown", "red", "blue", "green", "white", "yellow", "black",
-                                            besides=paint))
+    door = sketch.part(
+        "door", "door", tone(rng, "brown", "red", "blue", "green", "white", "yellow", "black", besides=paint)
+    )
     sketch.fill(door, rectangle(x - 0.58 * width, -1.06 * height, x + 0.58 * width, 0.0), paint=PALE)
     sketch.fill(door, rectangle(x - width / 2, -height, x + width / 2, 0.0))
     if glazed:
         sketch.part("door/window", "window", GLASS)
-        sketch.fill("door/window", rounded_rectangle(x - 0.3 * width, -0.9 * height, x + 0.3 * width, -0.56 * height,
-                                                     0.1))
+        sketch.fill(
+            "door/window", rounded_rectangle(x - 0.3 * width, -0.9 * height, x + 0.3 * width, -0.56 * height, 0.1)
+        )
     else:
         for top in (-0.9, -0.44):
-            sketch.fill(door, rectangle(x - 0.34 * width, top * height, x + 0.2 * width, (top + 0.34) * height),
-                        shade=-0.18)
+            sketch.fill(
+                door, rectangle(x - 0.34 * width, top * height, x + 0.2 * width, (top + 0.34) * height), shade=-0.18
+            )
     sketch.part("door/knob", "knob", BRASS)
     sketch.fill("door/knob", ellipse(x + 0.34 * width, -0.45 * height, 0.12 * width, count=12))
 
@@ -65,8 +72,9 @@ def house(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("walls", rectangle(-half, -wall - 0.1, half, 0.0))
     _add_bricks(sketch, rng, half, wall)
     ridge = rng.uniform(0.0, 0.55) * half
-    sketch.fill("roof", polygon((-half - 0.4, -wall), (-ridge, -wall - gable), (ridge, -wall - gable),
-                                (half + 0.4, -wall)))
+    sketch.fill(
+        "roof", polygon((-half - 0.4, -wall), (-ridge, -wall - gable), (ridge, -wall - gable), (half + 0.4, -wall))
+    )
     sketch.fill("roof", rectangle(-half - 0.4, -wall - 0.06, half + 0.4, -wall + 0.1), shade=-0.35)
     if rng.random() < 0.35:
         sketch.part("roof/window", "window", GLASS)
@@ -126,15 +134,39 @@ def barn(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     half, wall, top = rng.uniform(2.6, 3.4), rng.uniform(2.4, 3.0), rng.uniform(4.8, 5.6)
     knee = (0.72 * half, -wall - 0.62 * (top - wall))
     sketch.part("walls", "wall")
-    sketch.fill("walls", polygon((-half, 0.0), (-half, -wall), (-knee[0], knee[1]), (0.0, -top), (knee[0], knee[1]),
-                                 (half, -wall), (half, 0.0)))
+    sketch.fill(
+        "walls",
+        polygon(
+            (-half, 0.0),
+            (-half, -wall),
+            (-knee[0], knee[1]),
+            (0.0, -top),
+            (knee[0], knee[1]),
+            (half, -wall),
+            (half, 0.0),
+        ),
+    )
     for x in np.linspace(-half, half, 9)[1:-1]:
         sketch.fill("walls", rectangle(x - 0.03, -wall - 0.2, x + 0.03, 0.0), shade=-0.2)
     sketch.part("roof", "roof", tone(rng, "gray", "black", "brown", "white", besides=paint))
-    edge = np.array([(-half - 0.35, -wall + 0.2), (-knee[0] - 0.1, knee[1] - 0.15), (0.0, -top - 0.2),
-                     (knee[0] + 0.1, knee[1] - 0.15), (half + 0.35, -wall + 0.2)])
-    inner = np.array([(half + 0.0, -wall + 0.3), (knee[0] - 0.2, knee[1] + 0.25), (0.0, -top + 0.3),
-                      (-knee[0] + 0.2, knee[1] + 0.25), (-half, -wall + 0.3)])
+    edge = np.array(
+        [
+            (-half - 0.35, -wall + 0.2),
+            (-knee[0] - 0.1, knee[1] - 0.15),
+            (0.0, -top - 0.2),
+            (knee[0] + 0.1, knee[1] - 0.15),
+            (half + 0.35, -wall + 0.2),
+        ]
+    )
+    inner = np.array(
+        [
+            (half + 0.0, -wall + 0.3),
+            (knee[0] - 0.2, knee[1] + 0.25),
+            (0.0, -top + 0.3),
+            (-knee[0] + 0.2, knee[1] + 0.25),
+            (-half, -wall + 0.3),
+        ]
+    )
     sketch.fill("roof", np.concatenate([edge, inner]))
     open_ = bool(rng.random() < 0.4)
     trim = tone(rng, "white", "brown", "black", besides=paint)
@@ -168,8 +200,11 @@ def shop(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for x in np.linspace(middle - 0.7 * wide, middle + 0.7 * wide, 3):
         ware = tone(rng, "red", "yellow", "orange", "purple", "green", "pink")
         size = rng.uniform(0.16, 0.28)
-        outline = ellipse(x, -0.62 - size, size, count=14) if rng.random() < 0.5 else rectangle(x - size,
-            -0.62 - 2 * size, x + size, -0.62)
+        outline = (
+            ellipse(x, -0.62 - size, size, count=14)
+            if rng.random() < 0.5
+            else rectangle(x - size, -0.62 - 2 * size, x + size, -0.62)
+        )
         sketch.fill("display", outline, paint=ware)
     cloth = tone(rng, "red", "green", "blue", "orange", "pink", "teal", besides=paint)
     sketch.part("awning", "awning", Paint(cloth.color, "striped" if rng.random() < 0.6 else "plain"))
@@ -206,16 +241,27 @@ def lighthouse(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for number, y in enumerate((0.36, 0.62), 1):
         sketch.part(f"window{number}", "window", GLASS)
         sketch.fill(f"window{number}", rounded_rectangle(-0.3, -y * high - 0.8, 0.3, -y * high, 0.28))
-        sketch.fill(f"window{number}", rounded_rectangle(-0.2, -y * high - 0.68, 0.2, -y * high - 0.1, 0.2),
-                    shade=-0.35)
+        sketch.fill(
+            f"window{number}", rounded_rectangle(-0.2, -y * high - 0.68, 0.2, -y * high - 0.1, 0.2), shade=-0.35
+        )
     _add_door(sketch, rng, paint, 0.0, 0.8, 1.4, False)
     sketch.part("lamp", "lamp", LAMP, "lit" if rng.random() < 0.5 else None)
     sketch.fill("lamp", rectangle(-0.6, -high - 1.35, 0.6, -high))
     for x in (-0.58, -0.2, 0.12, 0.5):
         sketch.fill("lamp", rectangle(x, -high - 1.35, x + 0.08, -high), paint=METAL, shade=-0.4)
     sketch.part("gallery", "balcony", tone(rng, "black", "gray", "red", besides=paint))
-    sketch.fill("gallery", rounded([(-head - 0.4, -high - 0.45), (head + 0.4, -high - 0.45),
-                                    (head + 0.2, -high + 0.1), (-head - 0.2, -high + 0.1)], 0.08))
+    sketch.fill(
+        "gallery",
+        rounded(
+            [
+                (-head - 0.4, -high - 0.45),
+                (head + 0.4, -high - 0.45),
+                (head + 0.2, -high + 0.1),
+                (-head - 0.2, -high + 0.1),
+            ],
+            0.08,
+        ),
+    )
     sketch.part("roof", "roof", tone(rng, "red", "black", "gray", "teal", besides=paint))
     sketch.fill("roof", polygon((-0.85, -high - 1.3), (0.0, -high - 2.2), (0.85, -high - 1.3)))
     return sketch.drawing({"top": (0.0, -high - 2.2)})
@@ -223,18 +269,61 @@ def lighthouse(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
 
 _WALLS = ("white", "yellow", "red", "blue", "gray", "brown", "orange", "pink", "teal", "green", "purple")
 KINDS: tuple[Kind, ...] = (
-    Kind("house", "houses", house, (4.5, 7.0), frozenset({"street", "farm", "yard", "lake", "snow", "park"}),
-         "ground", "building",
-         ("shelter", "people live in it", "has rooms", "keeps out rain"), ("low", "tall"), _WALLS),
-    Kind("building", "buildings", building, (8.0, 12.0), frozenset({"street"}), "ground", "building",
-         ("shelter", "people live in it", "has rooms", "keeps out rain", "is tall"), colors=_WALLS),
-    Kind("barn", "barns", barn, (5.5, 7.5), frozenset({"farm"}), "ground", "building",
-         ("shelter", "shelter for animals", "stores hay", "keeps out rain"),
-         colors=("red", "brown", "white", "green", "gray", "blue", "orange", "yellow")),
-    Kind("shop", "shops", shop, (3.8, 5.0), frozenset({"street"}), "ground", "building",
-         ("sells things", "people buy things there", "keeps out rain"), colors=_WALLS),
-    Kind("lighthouse", "lighthouses", lighthouse, (8.0, 12.0), frozenset({"beach", "lake"}), "ground", "building",
-         ("light at night", "guides ships", "is tall"), colors=("white", "red", "blue", "black", "yellow", "orange",
-                                                                "green")),
+    Kind(
+        "house",
+        "houses",
+        house,
+        (4.5, 7.0),
+        frozenset({"street", "farm", "yard", "lake", "snow", "park"}),
+        "ground",
+        "building",
+        ("shelter", "people live in it", "has rooms", "keeps out rain"),
+        ("low", "tall"),
+        _WALLS,
+    ),
+    Kind(
+        "building",
+        "buildings",
+        building,
+        (8.0, 12.0),
+        frozenset({"street"}),
+        "ground",
+        "building",
+        ("shelter", "people live in it", "has rooms", "keeps out rain", "is tall"),
+        colors=_WALLS,
+    ),
+    Kind(
+        "barn",
+        "barns",
+        barn,
+        (5.5, 7.5),
+        frozenset({"farm"}),
+        "ground",
+        "building",
+        ("shelter", "shelter for animals", "stores hay", "keeps out rain"),
+        colors=("red", "brown", "white", "green", "gray", "blue", "orange", "yellow"),
+    ),
+    Kind(
+        "shop",
+        "shops",
+        shop,
+        (3.8, 5.0),
+        frozenset({"street"}),
+        "ground",
+        "building",
+        ("sells things", "people buy things there", "keeps out rain"),
+        colors=_WALLS,
+    ),
+    Kind(
+        "lighthouse",
+        "lighthouses",
+        lighthouse,
+        (8.0, 12.0),
+        frozenset({"beach", "lake"}),
+        "ground",
+        "building",
+        ("light at night", "guides ships", "is tall"),
+        colors=("white", "red", "blue", "black", "yellow", "orange", "green"),
+    ),
 )
 """The buildings of the world."""

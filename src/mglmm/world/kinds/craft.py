@@ -30,20 +30,28 @@ def boat(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             sketch.fill(f"seat{number}", rounded_rectangle(x - 0.18, -deep - 0.2, x + 0.16, -deep + 0.08, 0.04))
     sketch.part("hull", "hull")
     rise = rng.uniform(0.05, 0.2)
-    hull = [(0.0, -deep - 0.04), (length, -deep - rise), (length - 0.32, -0.3), (length - 0.75, 0.0), (0.42, 0.0),
-            (0.1, -0.25)]
+    hull = [
+        (0.0, -deep - 0.04),
+        (length, -deep - rise),
+        (length - 0.32, -0.3),
+        (length - 0.75, 0.0),
+        (0.42, 0.0),
+        (0.1, -0.25),
+    ]
     sketch.fill("hull", rounded(hull, 0.22))
     sketch.part("hull/stripe", "stripe", tone(rng, "white", "red", "black", "yellow", "blue", besides=paint))
     top, low = -deep + 0.02, -deep + 0.17
-    sketch.fill("hull/stripe", polygon((0.02, top), (length - 0.03, top - rise), (length - 0.14, low - rise),
-                                       (0.05, low)))
+    sketch.fill(
+        "hull/stripe", polygon((0.02, top), (length - 0.03, top - rise), (length - 0.14, low - rise), (0.05, low))
+    )
     if pose == "rowing":
         sketch.part("oar", "oar", TIMBER)
         sketch.fill("oar", capsule((0.62 * length, -deep - 0.42), (0.36 * length, -0.12), 0.04, steps=4))
         sketch.fill("oar", _oar_blade(0.36 * length, -0.12))
-    return sketch.drawing({"seat": (0.36 * length, -deep - 0.1), "inside": (0.36 * length, -deep),
-                           "top": (length / 2, -deep)},
-                          height=1.0 if pose == "sailing" else 0.32)
+    return sketch.drawing(
+        {"seat": (0.36 * length, -deep - 0.1), "inside": (0.36 * length, -deep), "top": (length / 2, -deep)},
+        height=1.0 if pose == "sailing" else 0.32,
+    )
 
 
 def _oar_blade(x: float, y: float) -> np.ndarray:
@@ -65,13 +73,20 @@ def _add_sails(sketch: Sketch, rng: np.random.Generator, paint: Paint, length: f
     if cloth.pattern == "plain" and rng.random() < 0.7:
         sketch.part("sail1/stripe", "stripe", tone(rng, "red", "blue", "black", "green", besides=cloth))
         t, u = 0.58, 0.8
-        sketch.fill("sail1/stripe", polygon((a[0], a[1] + t * (b[1] - a[1])),
-                                            (a[0] + t * (c[0] - a[0]) - 0.03, a[1] + t * (c[1] - a[1])),
-                    (a[0] + u * (c[0] - a[0]) - 0.03, a[1] + u * (c[1] - a[1])), (a[0], a[1] + u * (b[1] - a[1]))))
+        sketch.fill(
+            "sail1/stripe",
+            polygon(
+                (a[0], a[1] + t * (b[1] - a[1])),
+                (a[0] + t * (c[0] - a[0]) - 0.03, a[1] + t * (c[1] - a[1])),
+                (a[0] + u * (c[0] - a[0]) - 0.03, a[1] + u * (c[1] - a[1])),
+                (a[0], a[1] + u * (b[1] - a[1])),
+            ),
+        )
     sketch.part("sail2", "sail", cloth)
     top = -deep - 0.82 * tall
-    sketch.fill("sail2", polygon((mast + 0.12, top), (0.96 * length, boom + 0.05), (mast + 0.12, boom + 0.05)),
-                shade=-0.08)
+    sketch.fill(
+        "sail2", polygon((mast + 0.12, top), (0.96 * length, boom + 0.05), (mast + 0.12, boom + 0.05)), shade=-0.08
+    )
     sketch.part("flag", "flag", tone(rng, "red", "blue", "green", "orange", besides=cloth))
     sketch.fill("flag", polygon((mast, -deep - tall), (mast + 0.6, -deep - tall + 0.16), (mast, -deep - tall + 0.34)))
 
@@ -104,8 +119,9 @@ def ship(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     hook = sketch.part("anchor", "anchor", IRON)
     x = 0.88 * length
     sketch.fill(hook, stroke([(x, -1.5), (x, -0.75)], 0.14))
-    sketch.fill(hook, stroke(path([(x - 0.34, -1.0), (x - 0.2, -0.78), (x, -0.7), (x + 0.2, -0.78),
-                                   (x + 0.34, -1.0)]), 0.16))
+    sketch.fill(
+        hook, stroke(path([(x - 0.34, -1.0), (x - 0.2, -0.78), (x, -0.7), (x + 0.2, -0.78), (x + 0.34, -1.0)]), 0.16)
+    )
     return sketch.drawing({"top": (0.4 * length, -3.8), "inside": (0.4 * length, -2.0)})
 
 
@@ -115,37 +131,61 @@ def airplane(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     length, round_ = rng.uniform(10.0, 12.5), rng.uniform(0.8, 0.95)
     accent = tone(rng, "white", "red", "blue", "orange", "teal", "gray", besides=paint)
     sketch.part("wing1", "wing")
-    sketch.fill("wing1", polygon((0.52 * length, -0.4), (0.62 * length, -0.4), (0.5 * length, -2.0),
-                                 (0.43 * length, -2.0)), shade=-0.25)
+    sketch.fill(
+        "wing1",
+        polygon((0.52 * length, -0.4), (0.62 * length, -0.4), (0.5 * length, -2.0), (0.43 * length, -2.0)),
+        shade=-0.25,
+    )
     sketch.part("tail", "tail", accent)
-    sketch.fill("tail", rounded([(0.02 * length, -0.5), (-0.03 * length, -2.7), (0.07 * length, -2.7),
-                                 (0.22 * length, -0.6)], 0.15))
-    body = [(0.0, -round_ * 0.8), (0.1 * length, -round_), (0.8 * length, -round_), (0.93 * length, -0.72 * round_),
-            (length, 0.05),
-            (0.94 * length, 0.55 * round_), (0.8 * length, 0.75 * round_), (0.25 * length, 0.75 * round_)]
+    sketch.fill(
+        "tail",
+        rounded([(0.02 * length, -0.5), (-0.03 * length, -2.7), (0.07 * length, -2.7), (0.22 * length, -0.6)], 0.15),
+    )
+    body = [
+        (0.0, -round_ * 0.8),
+        (0.1 * length, -round_),
+        (0.8 * length, -round_),
+        (0.93 * length, -0.72 * round_),
+        (length, 0.05),
+        (0.94 * length, 0.55 * round_),
+        (0.8 * length, 0.75 * round_),
+        (0.25 * length, 0.75 * round_),
+    ]
     sketch.fill("", rounded(body, 0.9, 5))
     if rng.random() < 0.5:
         sketch.part("stripe", "stripe", accent)
-        sketch.fill("stripe", polygon((0.12 * length, 0.1), (0.965 * length, 0.1), (0.955 * length, 0.36),
-                                      (0.16 * length, 0.36)))
+        sketch.fill(
+            "stripe",
+            polygon((0.12 * length, 0.1), (0.965 * length, 0.1), (0.955 * length, 0.36), (0.16 * length, 0.36)),
+        )
     sketch.part("cockpit", "cockpit", GLASS)
-    sketch.fill("cockpit", rounded([(0.85 * length, -0.62), (0.91 * length, -0.55), (0.95 * length, -0.18),
-                                    (0.85 * length, -0.18)], 0.1), shade=-0.3)
+    sketch.fill(
+        "cockpit",
+        rounded([(0.85 * length, -0.62), (0.91 * length, -0.55), (0.95 * length, -0.18), (0.85 * length, -0.18)], 0.1),
+        shade=-0.3,
+    )
     sketch.part("door", "door", tone(rng, "gray", "white", "black", besides=paint))
     sketch.fill("door", rounded_rectangle(0.75 * length, -0.55, 0.75 * length + 0.6, 0.45, 0.12))
     for number, x in enumerate(np.linspace(0.2 * length, 0.68 * length, int(rng.integers(5, 8))), 1):
         sketch.part(f"window{number}", "window", GLASS)
         sketch.fill(f"window{number}", rounded_rectangle(x, -0.5, x + 0.42, -0.02, 0.15, 3), shade=-0.2)
     sketch.part("wing2", "wing")
-    sketch.fill("wing2", rounded([(0.44 * length, 0.2), (0.64 * length, 0.2), (0.42 * length, 2.2),
-                                  (0.3 * length, 2.2)], 0.15), shade=-0.15)
-    engine = sketch.part("engine", "engine", accent if rng.random() < 0.5 else tone(rng, "gray", "white",
-        besides=paint))
+    sketch.fill(
+        "wing2",
+        rounded([(0.44 * length, 0.2), (0.64 * length, 0.2), (0.42 * length, 2.2), (0.3 * length, 2.2)], 0.15),
+        shade=-0.15,
+    )
+    engine = sketch.part(
+        "engine", "engine", accent if rng.random() < 0.5 else tone(rng, "gray", "white", besides=paint)
+    )
     sketch.fill(engine, rounded_rectangle(0.46 * length, 0.75, 0.62 * length, 1.45, 0.3))
     sketch.fill(engine, ellipse(0.61 * length, 1.1, 0.14, 0.33, 12), paint=DARK)
     sketch.part("tail2", "tail")
-    sketch.fill("tail2", polygon((0.08 * length, -0.3), (0.19 * length, -0.3), (0.06 * length, 0.3),
-                                 (-0.02 * length, 0.3)), shade=-0.2)
+    sketch.fill(
+        "tail2",
+        polygon((0.08 * length, -0.3), (0.19 * length, -0.3), (0.06 * length, 0.3), (-0.02 * length, 0.3)),
+        shade=-0.2,
+    )
     return sketch.drawing({"top": (0.5 * length, -round_)})
 
 
@@ -157,8 +197,11 @@ def helicopter(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("rotor", rectangle(-0.09, -2.1, 0.09, -1.2))
     sketch.fill("rotor", rounded_rectangle(-reach, -2.2, reach, -2.02, 0.09))
     sketch.part("tail", "tail")
-    sketch.fill("tail", polygon((-0.6, -0.95), (-3.1, -0.9), (-3.35, -1.7), (-3.65, -1.7), (-3.5, -0.62),
-                                (-0.5, 0.1)), shade=-0.12)
+    sketch.fill(
+        "tail",
+        polygon((-0.6, -0.95), (-3.1, -0.9), (-3.35, -1.7), (-3.65, -1.7), (-3.5, -0.62), (-0.5, 0.1)),
+        shade=-0.12,
+    )
     sketch.part("tail/rotor", "rotor", IRON)
     for angle in (20, 110):
         turn = np.radians(angle)
@@ -168,8 +211,21 @@ def helicopter(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         sketch.fill("", rectangle(x - 0.05, 0.5, x + 0.05, 1.15), paint=IRON)
     sketch.part("skid", "skid", IRON)
     sketch.fill("skid", stroke(path([(-1.4, 1.15), (0.0, 1.15), (1.3, 1.15), (1.62, 0.9)], 3), 0.17))
-    sketch.fill("", smooth([(-1.3, -0.5), (-0.7, -1.15), (0.5, -1.2), (1.4, -0.6), (1.7, 0.15), (1.2, 0.62),
-                            (-0.6, 0.62), (-1.25, 0.2)]))
+    sketch.fill(
+        "",
+        smooth(
+            [
+                (-1.3, -0.5),
+                (-0.7, -1.15),
+                (0.5, -1.2),
+                (1.4, -0.6),
+                (1.7, 0.15),
+                (1.2, 0.62),
+                (-0.6, 0.62),
+                (-1.25, 0.2),
+            ]
+        ),
+    )
     sketch.part("window1", "window", GLASS)
     sketch.fill("window1", smooth([(0.55, -0.98), (1.25, -0.5), (1.5, 0.05), (0.62, 0.08)]))
     sketch.part("door", "door", tone(rng, "white", "gray", "black", "yellow", besides=paint))
@@ -185,9 +241,17 @@ def balloon(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     wide = rng.uniform(0.95, 1.1)
     for x in (-1, -0.35, 0.35, 1):
         sketch.fill("", stroke([(x * 0.42, 1.05), (x * 0.26, 1.72)], 0.035), paint=IRON)
-    envelope = [(-0.3, 1.1), (-0.8 * wide, 0.5), (-wide, -0.15), (-0.72 * wide, -0.85), (0.0, -1.12),
-                (0.72 * wide, -0.85),
-                (wide, -0.15), (0.8 * wide, 0.5), (0.3, 1.1)]
+    envelope = [
+        (-0.3, 1.1),
+        (-0.8 * wide, 0.5),
+        (-wide, -0.15),
+        (-0.72 * wide, -0.85),
+        (0.0, -1.12),
+        (0.72 * wide, -0.85),
+        (wide, -0.15),
+        (0.8 * wide, 0.5),
+        (0.3, 1.1),
+    ]
     sketch.fill("", smooth(envelope, 4))
     style = int(rng.integers(3)) if paint.pattern == "plain" else 2
     if style == 0:
@@ -198,12 +262,37 @@ def balloon(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         for number, x in enumerate((-0.55, 0.55), 1):
             stripe = tone(rng, "white", "yellow", besides=paint) if number == 1 else sketch.paints["stripe1"]
             node = sketch.part(f"stripe{number}", "stripe", stripe)
-            sketch.fill(node, smooth([(x * 0.3, -1.02), (x * 1.1, -0.6), (x * 1.3, 0.0), (x * 0.9, 0.7),
-                                      (x * 0.5, 1.04), (x * 0.35, 0.9), (x * 0.5, 0.2), (x * 0.5, -0.4)]))
+            sketch.fill(
+                node,
+                smooth(
+                    [
+                        (x * 0.3, -1.02),
+                        (x * 1.1, -0.6),
+                        (x * 1.3, 0.0),
+                        (x * 0.9, 0.7),
+                        (x * 0.5, 1.04),
+                        (x * 0.35, 0.9),
+                        (x * 0.5, 0.2),
+                        (x * 0.5, -0.4),
+                    ]
+                ),
+            )
     else:
         for x in (-0.5, 0.5):
-            sketch.fill("", smooth([(x * 0.3, -1.05), (x * 1.2, -0.4), (x * 1.1, 0.4), (x * 0.6, 1.05),
-                                    (x * 0.5, 0.4), (x * 0.5, -0.4)]), shade=-0.18)
+            sketch.fill(
+                "",
+                smooth(
+                    [
+                        (x * 0.3, -1.05),
+                        (x * 1.2, -0.4),
+                        (x * 1.1, 0.4),
+                        (x * 0.6, 1.05),
+                        (x * 0.5, 0.4),
+                        (x * 0.5, -0.4),
+                    ]
+                ),
+                shade=-0.18,
+            )
     sketch.part("basket", "basket", tone(rng, "brown", "brown", "orange", "black", besides=paint))
     sketch.fill("basket", rounded([(-0.34, 1.66), (0.34, 1.66), (0.28, 2.18), (-0.28, 2.18)], 0.08))
     sketch.fill("basket", rounded_rectangle(-0.38, 1.62, 0.38, 1.75, 0.05), shade=-0.3)
@@ -231,19 +320,69 @@ def kite(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
 
 _OPEN_AIR = frozenset({"street", "park", "beach", "farm", "lake", "snow"})
 KINDS: tuple[Kind, ...] = (
-    Kind("boat", "boats", boat, (4.0, 5.5), frozenset({"lake", "beach"}), "water", "vehicle",
-         ("transport", "carries people", "floats", "uses wind", "fishing"), ("sailing", "rowing")),
-    Kind("ship", "ships", ship, (8.0, 12.0), frozenset({"beach", "lake"}), "water", "vehicle",
-         ("transport", "carries people", "carries many people", "carries goods", "floats", "needs fuel"),
-         colors=("red", "blue", "black", "green", "white", "gray", "orange", "teal", "brown")),
-    Kind("airplane", "airplanes", airplane, (5.0, 7.0), _OPEN_AIR, "air", "vehicle",
-         ("transport", "carries people", "carries many people", "flies", "needs fuel", "has wings")),
-    Kind("helicopter", "helicopters", helicopter, (3.0, 4.0), _OPEN_AIR, "air", "vehicle",
-         ("transport", "carries people", "flies", "rescue", "needs fuel")),
-    Kind("balloon", "balloons", balloon, (8.0, 12.0), _OPEN_AIR, "air", "vehicle",
-         ("transport", "carries people", "flies", "floats in the air", "uses hot air"),
-         patterns=("plain", "striped", "dotted", "checked")),
-    Kind("kite", "kites", kite, (1.0, 1.6), _OPEN_AIR - {"street"}, "air", "toy",
-         ("play", "flies", "uses wind", "is a toy"), patterns=("plain", "striped", "dotted", "checked")),
+    Kind(
+        "boat",
+        "boats",
+        boat,
+        (4.0, 5.5),
+        frozenset({"lake", "beach"}),
+        "water",
+        "vehicle",
+        ("transport", "carries people", "floats", "uses wind", "fishing"),
+        ("sailing", "rowing"),
+    ),
+    Kind(
+        "ship",
+        "ships",
+        ship,
+        (8.0, 12.0),
+        frozenset({"beach", "lake"}),
+        "water",
+        "vehicle",
+        ("transport", "carries people", "carries many people", "carries goods", "floats", "needs fuel"),
+        colors=("red", "blue", "black", "green", "white", "gray", "orange", "teal", "brown"),
+    ),
+    Kind(
+        "airplane",
+        "airplanes",
+        airplane,
+        (5.0, 7.0),
+        _OPEN_AIR,
+        "air",
+        "vehicle",
+        ("transport", "carries people", "carries many people", "flies", "needs fuel", "has wings"),
+    ),
+    Kind(
+        "helicopter",
+        "helicopters",
+        helicopter,
+        (3.0, 4.0),
+        _OPEN_AIR,
+        "air",
+        "vehicle",
+        ("transport", "carries people", "flies", "rescue", "needs fuel"),
+    ),
+    Kind(
+        "balloon",
+        "balloons",
+        balloon,
+        (8.0, 12.0),
+        _OPEN_AIR,
+        "air",
+        "vehicle",
+        ("transport", "carries people", "flies", "floats in the air", "uses hot air"),
+        patterns=("plain", "striped", "dotted", "checked"),
+    ),
+    Kind(
+        "kite",
+        "kites",
+        kite,
+        (1.0, 1.6),
+        _OPEN_AIR - {"street"},
+        "air",
+        "toy",
+        ("play", "flies", "uses wind", "is a toy"),
+        patterns=("plain", "striped", "dotted", "checked"),
+    ),
 )
 """The boats, aircraft and kites of the world."""

@@ -42,8 +42,9 @@ def parasol(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         cloth = tone(rng, "white", "yellow", "red", "blue", "orange", "pink", besides=paint)
         for number, (a, b) in enumerate(((1, 2), (4, 5)) if rng.random() < 0.5 else ((1, 2), (3, 4), (5, 6)), 1):
             node = sketch.part(f"canopy/stripe{number}", "stripe", cloth)
-            seams = [(float(edges[a]), f) for f in (1.0, 0.75, 0.4, 0.08)] + [(float(edges[b]), f) for f in (0.08,
-                0.4, 0.75, 1.0)]
+            seams = [(float(edges[a]), f) for f in (1.0, 0.75, 0.4, 0.08)] + [
+                (float(edges[b]), f) for f in (0.08, 0.4, 0.75, 1.0)
+            ]
             sketch.fill(node, tilt(np.array([(x * f, -high - 0.995 * rise * np.sqrt(1 - f * f)) for x, f in seams])))
     sketch.part("knob", "knob", TIMBER)
     sketch.fill("knob", tilt(ellipse(0.0, -high - rise - 0.04, 0.09, count=12)))
@@ -57,20 +58,32 @@ def tent(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for number, side in enumerate((-1, 1), 1):
         node = sketch.part(f"rope{number}", "rope", PALE)
         sketch.fill(node, stroke([(side * 0.06, -tall + 0.02), (side * (half + 0.45), -0.04)], 0.045))
-        sketch.fill(node, capsule((side * (half + 0.42), -0.14), (side * (half + 0.47), -0.04), 0.04, steps=3),
-                    paint=TIMBER)
+        sketch.fill(
+            node, capsule((side * (half + 0.42), -0.14), (side * (half + 0.47), -0.04), 0.04, steps=3), paint=TIMBER
+        )
     sketch.fill("", polygon((-half, 0.0), (-0.05, -tall), (0.05, -tall), (half, 0.0)))
     sketch.fill("", polygon((0.05, -tall), (half, 0.0), (half - 0.25, 0.0)), shade=-0.2)
     mouth = rng.uniform(0.4, 0.5) * half
-    sketch.part("entrance", "entrance", material(52, 44, 40) if pose == "open" else tone(rng, "white", "gray",
-        "brown", "yellow", besides=paint), pose)
+    sketch.part(
+        "entrance",
+        "entrance",
+        material(52, 44, 40) if pose == "open" else tone(rng, "white", "gray", "brown", "yellow", besides=paint),
+        pose,
+    )
     sketch.fill("entrance", polygon((-mouth, 0.0), (0.0, -0.72 * tall), (mouth, 0.0)))
     if pose == "open":
         flap = tone(rng, "white", "gray", "brown", "yellow", "orange", besides=paint)
         for number, side in enumerate((-1, 1), 1):
             node = sketch.part(f"flap{number}", "flap", flap)
-            sketch.fill(node, polygon((0.0, -0.72 * tall), (side * mouth * 0.62, 0.0), (side * mouth * 1.35, 0.0),
-                                      (side * mouth * 0.95, -0.3 * tall)))
+            sketch.fill(
+                node,
+                polygon(
+                    (0.0, -0.72 * tall),
+                    (side * mouth * 0.62, 0.0),
+                    (side * mouth * 1.35, 0.0),
+                    (side * mouth * 0.95, -0.3 * tall),
+                ),
+            )
     else:
         sketch.fill("entrance", rectangle(-0.02, -0.68 * tall, 0.02, 0.0), paint=DARK)
     sketch.part("flag", "flag", tone(rng, "red", "yellow", "blue", "white", "green", besides=paint))
@@ -90,8 +103,9 @@ def snowman(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         a: XY = (side * 0.8 * mid, mid_y - 0.1)
         b: XY = (side * (mid + 0.42), mid_y - rng.uniform(0.1, 0.4))
         sketch.fill(node, stroke([a, b], 0.075, 0.05))
-        sketch.fill(node, stroke([(0.4 * a[0] + 0.6 * b[0], 0.4 * a[1] + 0.6 * b[1]),
-                                  (b[0] - side * 0.02, b[1] - 0.16)], 0.045))
+        sketch.fill(
+            node, stroke([(0.4 * a[0] + 0.6 * b[0], 0.4 * a[1] + 0.6 * b[1]), (b[0] - side * 0.02, b[1] - 0.16)], 0.045)
+        )
     sketch.part("body", "body")
     sketch.fill("body", ellipse(0.0, -0.94 * low, low, 0.94 * low, 24), shade=-0.06)
     sketch.fill("body", ellipse(0.0, mid_y, mid, count=22))
@@ -103,8 +117,9 @@ def snowman(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("head", ellipse(0.0, top_y, top, count=20))
     for x in (-0.09, 0.11):
         sketch.fill("head", ellipse(x, top_y - 0.06, 0.035, count=8), paint=DARK)
-    sketch.fill("head", stroke(path([(-0.1, top_y + 0.11), (0.02, top_y + 0.16), (0.13, top_y + 0.11)], 3), 0.03),
-                paint=DARK)
+    sketch.fill(
+        "head", stroke(path([(-0.1, top_y + 0.11), (0.02, top_y + 0.16), (0.13, top_y + 0.11)], 3), 0.03), paint=DARK
+    )
     sketch.part("head/nose", "nose", tone(rng, "orange"))
     sketch.fill("head/nose", polygon((0.0, top_y - 0.04), (0.34, top_y + 0.04), (0.0, top_y + 0.07)))
     hat = tone(rng, "black", "red", "blue", "green", "brown")
@@ -116,14 +131,32 @@ def snowman(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         sketch.part("head/hat/band", "band", tone(rng, "red", "yellow", "white", besides=hat))
         sketch.fill("head/hat/band", rectangle(-0.2, brim - 0.15, 0.2, brim - 0.04))
     else:
-        sketch.fill("head/hat", smooth([(-0.26, brim + 0.08), (-0.2, brim - 0.16), (0.0, brim - 0.28),
-                                        (0.2, brim - 0.16), (0.26, brim + 0.08), (0.0, brim + 0.02)]))
+        sketch.fill(
+            "head/hat",
+            smooth(
+                [
+                    (-0.26, brim + 0.08),
+                    (-0.2, brim - 0.16),
+                    (0.0, brim - 0.28),
+                    (0.2, brim - 0.16),
+                    (0.26, brim + 0.08),
+                    (0.0, brim + 0.02),
+                ]
+            ),
+        )
         sketch.fill("head/hat", ellipse(0.0, brim - 0.32, 0.09, count=12), shade=0.3)
     neck = top_y + 0.92 * top
-    sketch.part("scarf", "scarf", Paint(tone(rng, "red", "blue", "green", "purple", "orange", "pink").color,
-                                        "striped" if rng.random() < 0.4 else "plain"))
-    sketch.fill("scarf", rounded([(0.08, neck), (0.24, neck), (0.28, neck + 0.42), (0.1, neck + 0.42)], 0.03),
-                shade=-0.12)
+    sketch.part(
+        "scarf",
+        "scarf",
+        Paint(
+            tone(rng, "red", "blue", "green", "purple", "orange", "pink").color,
+            "striped" if rng.random() < 0.4 else "plain",
+        ),
+    )
+    sketch.fill(
+        "scarf", rounded([(0.08, neck), (0.24, neck), (0.28, neck + 0.42), (0.1, neck + 0.42)], 0.03), shade=-0.12
+    )
     sketch.fill("scarf", rounded_rectangle(-0.27, neck - 0.08, 0.27, neck + 0.08, 0.07))
     return sketch.drawing({"head": (0.0, brim - 0.3), "hand": (mid + 0.42, mid_y - 0.3)})
 
@@ -145,8 +178,10 @@ def slide(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.part("platform", "platform", tone(rng, "brown", "gray", "white", besides=paint))
     sketch.fill("platform", rounded_rectangle(-0.5, -high - 0.06, 0.22, -high + 0.06, 0.03))
     sketch.part("rail", "rail", frame)
-    sketch.fill("rail", stroke(path([(-0.46, -high - 0.44), (0.0, -high - 0.46), (0.3, -high - 0.36),
-                                     (0.42, -high + 0.02)]), 0.07))
+    sketch.fill(
+        "rail",
+        stroke(path([(-0.46, -high - 0.44), (0.0, -high - 0.46), (0.3, -high - 0.36), (0.42, -high + 0.02)]), 0.07),
+    )
     sketch.part("chute", "chute")
     line = path([(0.1, -high), (0.45, -0.84 * high), (0.75 * run, -0.42), (run, -0.19), (run + 0.3, -0.12)], 4)
     sketch.fill("chute", stroke(line, 0.22))
@@ -197,8 +232,9 @@ def sandcastle(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         sketch.fill(tower, polygon((x - 0.27, 0.0), (x - 0.22, -high), (x + 0.22, -high), (x + 0.27, 0.0)), shade=0.12)
         for dx in (-0.2, 0.0, 0.2):
             sketch.fill(tower, rectangle(x + dx - 0.06, -high - 0.12, x + dx + 0.06, -high + 0.04), shade=0.12)
-        sketch.fill(tower, rounded_rectangle(x - 0.05, -0.7 * high - 0.1, x + 0.05, -0.7 * high + 0.1, 0.05),
-                    shade=-0.45)
+        sketch.fill(
+            tower, rounded_rectangle(x - 0.05, -0.7 * high - 0.1, x + 0.05, -0.7 * high + 0.1, 0.05), shade=-0.45
+        )
     sketch.part("gate", "gate", material(92, 70, 46))
     sketch.fill("gate", rounded([(-0.17, 0.0), (-0.17, -0.36), (0.17, -0.36), (0.17, 0.0)], 0.15))
     return sketch.drawing()
@@ -209,8 +245,22 @@ def sled(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch = Sketch("sled", paint)
     length = rng.uniform(1.0, 1.3)
     runner = sketch.part("runner", "runner", tone(rng, "brown", "black", "gray", "red", besides=paint))
-    sketch.fill(runner, stroke(path([(0.0, -0.05), (0.5 * length, -0.05), (length, -0.05), (length + 0.22, -0.16),
-                                     (length + 0.24, -0.36), (length + 0.1, -0.42)]), 0.09))
+    sketch.fill(
+        runner,
+        stroke(
+            path(
+                [
+                    (0.0, -0.05),
+                    (0.5 * length, -0.05),
+                    (length, -0.05),
+                    (length + 0.22, -0.16),
+                    (length + 0.24, -0.36),
+                    (length + 0.1, -0.42),
+                ]
+            ),
+            0.09,
+        ),
+    )
     for number, x in enumerate((0.15, 0.5 * length, length - 0.1), 1):
         node = sketch.part(f"post{number}", "post", sketch.paints[runner])
         sketch.fill(node, rectangle(x - 0.05, -0.4, x + 0.05, -0.08), shade=-0.2)
@@ -224,23 +274,85 @@ def sled(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
 
 _BRIGHT = ("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink", "white")
 KINDS: tuple[Kind, ...] = (
-    Kind("parasol", "parasols", parasol, (1.9, 2.4), frozenset({"beach", "yard", "park"}), "ground", "shelter",
-         ("gives shade", "protects from sun"), colors=_BRIGHT, patterns=("plain", "striped", "dotted", "checked")),
-    Kind("tent", "tents", tent, (1.5, 2.1), frozenset({"lake", "park", "snow", "yard", "beach"}), "ground", "shelter",
-         ("shelter", "sleep", "keeps out rain", "camping"), ("open", "closed"),
-         ("red", "orange", "yellow", "green", "teal", "blue", "purple", "brown", "gray")),
-    Kind("snowman", "snowmen", snowman, (1.2, 1.8), frozenset({"snow"}), "ground", "toy",
-         ("melts", "made of snow", "play"), colors=("white",)),
-    Kind("slide", "slides", slide, (1.8, 2.4), frozenset({"park", "yard"}), "ground", "toy",
-         ("play", "children play on it", "climb"),
-         colors=("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink")),
-    Kind("swing", "swings", swing, (2.0, 2.5), frozenset({"park", "yard"}), "ground", "toy",
-         ("play", "children play on it", "sit"),
-         ("single", "double"), ("red", "green", "blue", "yellow", "brown", "gray", "purple", "teal")),
-    Kind("sandcastle", "sandcastles", sandcastle, (0.5, 0.9), frozenset({"beach"}), "ground", "toy",
-         ("play", "made of sand"), colors=_BRIGHT),
-    Kind("sled", "sleds", sled, (0.45, 0.6), frozenset({"snow"}), "ground", "toy",
-         ("play", "transport", "sit", "slides on snow"),
-         colors=("red", "blue", "green", "yellow", "orange", "purple", "brown")),
+    Kind(
+        "parasol",
+        "parasols",
+        parasol,
+        (1.9, 2.4),
+        frozenset({"beach", "yard", "park"}),
+        "ground",
+        "shelter",
+        ("gives shade", "protects from sun"),
+        colors=_BRIGHT,
+        patterns=("plain", "striped", "dotted", "checked"),
+    ),
+    Kind(
+        "tent",
+        "tents",
+        tent,
+        (1.5, 2.1),
+        frozenset({"lake", "park", "snow", "yard", "beach"}),
+        "ground",
+        "shelter",
+        ("shelter", "sleep", "keeps out rain", "camping"),
+        ("open", "closed"),
+        ("red", "orange", "yellow", "green", "teal", "blue", "purple", "brown", "gray"),
+    ),
+    Kind(
+        "snowman",
+        "snowmen",
+        snowman,
+        (1.2, 1.8),
+        frozenset({"snow"}),
+        "ground",
+        "toy",
+        ("melts", "made of snow", "play"),
+        colors=("white",),
+    ),
+    Kind(
+        "slide",
+        "slides",
+        slide,
+        (1.8, 2.4),
+        frozenset({"park", "yard"}),
+        "ground",
+        "toy",
+        ("play", "children play on it", "climb"),
+        colors=("red", "orange", "yellow", "green", "teal", "blue", "purple", "pink"),
+    ),
+    Kind(
+        "swing",
+        "swings",
+        swing,
+        (2.0, 2.5),
+        frozenset({"park", "yard"}),
+        "ground",
+        "toy",
+        ("play", "children play on it", "sit"),
+        ("single", "double"),
+        ("red", "green", "blue", "yellow", "brown", "gray", "purple", "teal"),
+    ),
+    Kind(
+        "sandcastle",
+        "sandcastles",
+        sandcastle,
+        (0.5, 0.9),
+        frozenset({"beach"}),
+        "ground",
+        "toy",
+        ("play", "made of sand"),
+        colors=_BRIGHT,
+    ),
+    Kind(
+        "sled",
+        "sleds",
+        sled,
+        (0.45, 0.6),
+        frozenset({"snow"}),
+        "ground",
+        "toy",
+        ("play", "transport", "sit", "slides on snow"),
+        colors=("red", "blue", "green", "yellow", "orange", "purple", "brown"),
+    ),
 )
 """The outdoor toys and shelters of the world."""

@@ -22,8 +22,21 @@ def _add_trunk(sketch: Sketch, rng: np.random.Generator, paint: Paint, high: flo
     """Adds a trunk from the ground up to `high`, wider at its foot, with marks in the bark."""
     sketch.part("trunk", "trunk", tone(rng, "brown", "brown", "brown", "gray", besides=paint))
     w, lean = width / 2, rng.uniform(-0.08, 0.08)
-    sketch.fill("trunk", smooth([(-1.9 * w, 0.0), (-w, -0.25 * high), (-0.9 * w + lean, -high),
-                                 (0.9 * w + lean, -high), (w, -0.25 * high), (1.9 * w, 0.0), (0.0, -0.03)], 3))
+    sketch.fill(
+        "trunk",
+        smooth(
+            [
+                (-1.9 * w, 0.0),
+                (-w, -0.25 * high),
+                (-0.9 * w + lean, -high),
+                (0.9 * w + lean, -high),
+                (w, -0.25 * high),
+                (1.9 * w, 0.0),
+                (0.0, -0.03),
+            ],
+            3,
+        ),
+    )
     for y in (0.35, 0.55, 0.75):
         x = rng.uniform(-0.5, 0.3) * w
         sketch.fill("trunk", stroke([(x, -y * high), (x + 0.05 * w, -(y - 0.12) * high)], 0.22 * w), shade=-0.35)
@@ -66,14 +79,27 @@ def pine(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for i in range(tiers):
         half, foot = wide * (1 - 0.72 * i / tiers), -0.6 - step * i
         peak = foot - 1.35 * step if i < tiers - 1 else top
-        outline = [(-half, foot), (-0.5 * half, foot - 0.08), (0.0, foot + 0.06), (0.5 * half, foot - 0.08),
-                   (half, foot), (0.12, peak), (-0.12, peak)]
+        outline = [
+            (-half, foot),
+            (-0.5 * half, foot - 0.08),
+            (0.0, foot + 0.06),
+            (0.5 * half, foot - 0.08),
+            (half, foot),
+            (0.12, peak),
+            (-0.12, peak),
+        ]
         sketch.fill("branches", rounded(outline, 0.08), shade=-0.12 + 0.1 * i)
         if pose == "snowy":
             if i == 0:
                 sketch.part("snow", "snow", tone(rng, "white", besides=paint))
-            cap = [(-0.62 * half, foot - 0.3 * step), (0.0, peak), (0.62 * half, foot - 0.3 * step),
-                   (0.3 * half, foot - 0.42 * step), (0.0, foot - 0.25 * step), (-0.3 * half, foot - 0.42 * step)]
+            cap = [
+                (-0.62 * half, foot - 0.3 * step),
+                (0.0, peak),
+                (0.62 * half, foot - 0.3 * step),
+                (0.3 * half, foot - 0.42 * step),
+                (0.0, foot - 0.25 * step),
+                (-0.3 * half, foot - 0.42 * step),
+            ]
             sketch.fill("snow", rounded(cap, 0.06))
     return sketch.drawing({"top": (0.0, top)})
 
@@ -95,8 +121,11 @@ def palm(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         tip = (x + reach * float(np.cos(np.radians(angle))), y + 0.8 * reach * float(np.sin(np.radians(angle))) + 0.55)
         middle = (x + 0.55 * (tip[0] - x), y + 0.55 * (tip[1] - y) - 0.42)
         droop = (middle[0] - 0.06 * side, middle[1] + 0.42)
-        sketch.fill(node, smooth([(x, y - 0.08), middle, tip, droop, (x, y + 0.1)], 4),
-                    shade=(-0.2, -0.12, 0.0, 0.06, 0.12, -0.26, -0.2)[number - 1])
+        sketch.fill(
+            node,
+            smooth([(x, y - 0.08), middle, tip, droop, (x, y + 0.1)], 4),
+            shade=(-0.2, -0.12, 0.0, 0.06, 0.12, -0.26, -0.2)[number - 1],
+        )
     nut = tone(rng, "brown", "orange", "yellow", besides=paint)
     for number, dx in enumerate((-0.2, 0.2), 1):
         sketch.part(f"coconut{number}", "coconut", nut)
@@ -124,8 +153,10 @@ def bush(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
                 sketch.fill(node, ellipse(x, y, 0.105, count=12))
             else:
                 angles = np.radians(np.arange(0, 360, 36))
-                star = [(x + r * float(np.cos(a)), y + r * float(np.sin(a))) for a,
-                        r in zip(angles, (0.17, 0.09) * 5, strict=True)]
+                star = [
+                    (x + r * float(np.cos(a)), y + r * float(np.sin(a)))
+                    for a, r in zip(angles, (0.17, 0.09) * 5, strict=True)
+                ]
                 sketch.fill(node, smooth(star, 3))
                 sketch.fill(node, ellipse(x, y, 0.05, count=8), paint=PALE, shade=-0.2)
     return sketch.drawing({"top": (0.0, -1.55 * tall)})
@@ -141,24 +172,37 @@ def flower(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for number, side in enumerate((-1, 1), 1):
         base = -rng.uniform(0.2, 0.45) * high
         sketch.part(f"leaf{number}", "leaf", green)
-        leaf = smooth([(0.5 * sway, base), (side * 0.2, base - 0.2), (side * 0.42, base - 0.22),
-                       (side * 0.26, base - 0.02)], 4)
+        leaf = smooth(
+            [(0.5 * sway, base), (side * 0.2, base - 0.2), (side * 0.42, base - 0.22), (side * 0.26, base - 0.02)], 4
+        )
         sketch.fill(f"leaf{number}", leaf, shade=-0.12 * number)
     if pose == "tulip":
         sketch.part("blossom", "blossom")
-        cup = [(-0.3, -high - 0.5), (-0.15, -high - 0.34), (0.0, -high - 0.58), (0.15, -high - 0.34),
-               (0.3, -high - 0.5), (0.28, -high - 0.1), (0.0, -high + 0.06), (-0.28, -high - 0.1)]
+        cup = [
+            (-0.3, -high - 0.5),
+            (-0.15, -high - 0.34),
+            (0.0, -high - 0.58),
+            (0.15, -high - 0.34),
+            (0.3, -high - 0.5),
+            (0.28, -high - 0.1),
+            (0.0, -high + 0.06),
+            (-0.28, -high - 0.1),
+        ]
         sketch.fill("blossom", rounded(cup, 0.12))
-        sketch.fill("blossom", smooth([(0.0, -high - 0.56), (0.13, -high - 0.25), (0.0, -high + 0.02),
-                                       (-0.13, -high - 0.25)]), shade=-0.16)
+        sketch.fill(
+            "blossom",
+            smooth([(0.0, -high - 0.56), (0.13, -high - 0.25), (0.0, -high + 0.02), (-0.13, -high - 0.25)]),
+            shade=-0.16,
+        )
         return sketch.drawing({"top": (0.0, -high - 0.5)})
     count, reach = int(rng.integers(5, 9)), rng.uniform(0.38, 0.46)
     turn, middle = rng.uniform(0, 60), -high - 0.1
     for number in range(1, count + 1):
         node = sketch.part(f"petal{number}", "petal")
         petal = ellipse(0.58 * reach, middle, 0.45 * reach, 1.15 * reach / count + 0.06, 14)
-        sketch.fill(node, rotate(petal, turn + 360 * number / count, (0.0, middle)),
-                    shade=-0.12 if number % 2 else 0.04)
+        sketch.fill(
+            node, rotate(petal, turn + 360 * number / count, (0.0, middle)), shade=-0.12 if number % 2 else 0.04
+        )
     sketch.part("center", "center", tone(rng, "yellow", "orange", "brown", "white", besides=paint))
     sketch.fill("center", ellipse(0.0, middle, 0.17, count=16))
     return sketch.drawing({"top": (0.0, middle)})
@@ -169,14 +213,28 @@ def mushroom(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch = Sketch("mushroom", paint)
     wide, tall = rng.uniform(0.4, 0.55), rng.uniform(0.34, 0.5)
     sketch.part("stem", "stem", tone(rng, "white", "yellow", besides=paint))
-    sketch.fill("stem", smooth([(-0.16, -0.5), (-0.14, -0.2), (-0.22, -0.03), (0.0, 0.0), (0.22, -0.03),
-                                (0.14, -0.2), (0.16, -0.5)]))
+    sketch.fill(
+        "stem",
+        smooth([(-0.16, -0.5), (-0.14, -0.2), (-0.22, -0.03), (0.0, 0.0), (0.22, -0.03), (0.14, -0.2), (0.16, -0.5)]),
+    )
     sketch.part("cap", "cap")
-    sketch.fill("cap", smooth([(-wide, -0.48), (-0.7 * wide, -0.48 - 0.8 * tall), (0.0, -0.5 - tall),
-                               (0.7 * wide, -0.48 - 0.8 * tall), (wide, -0.48), (0.0, -0.4)]))
+    sketch.fill(
+        "cap",
+        smooth(
+            [
+                (-wide, -0.48),
+                (-0.7 * wide, -0.48 - 0.8 * tall),
+                (0.0, -0.5 - tall),
+                (0.7 * wide, -0.48 - 0.8 * tall),
+                (wide, -0.48),
+                (0.0, -0.4),
+            ]
+        ),
+    )
     spot = tone(rng, "white", "yellow", besides=paint)
-    for number, (dx, dy, radius) in enumerate(((-0.5, 0.35, 0.07), (0.05, 0.7, 0.085), (0.5, 0.3, 0.075),
-                                               (-0.05, 0.25, 0.06)), 1):
+    for number, (dx, dy, radius) in enumerate(
+        ((-0.5, 0.35, 0.07), (0.05, 0.7, 0.085), (0.5, 0.3, 0.075), (-0.05, 0.25, 0.06)), 1
+    ):
         sketch.part(f"cap/spot{number}", "spot", spot)
         sketch.fill(f"cap/spot{number}", ellipse(dx * wide, -0.48 - dy * tall, radius, 0.85 * radius, 12))
     return sketch.drawing({"top": (0.0, -0.5 - tall)})
@@ -184,19 +242,73 @@ def mushroom(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
 
 _LEAVES = ("green", "green", "green", "yellow", "orange", "red", "teal")
 KINDS: tuple[Kind, ...] = (
-    Kind("tree", "trees", tree, (3.5, 6.0), frozenset({"street", "park", "farm", "lake", "yard"}), "ground", "plant",
-         ("gives shade", "is a plant", "bears fruit", "birds live in it", "grows", "is tall"),
-         colors=(*_LEAVES, "pink", "brown")),
-    Kind("pine tree", "pine trees", pine, (3.5, 6.5), frozenset({"snow", "lake", "park", "farm"}), "ground", "plant",
-         ("is a plant", "grows", "is green in winter", "is tall", "gives wood"), ("", "snowy"), ("green", "teal")),
-    Kind("palm tree", "palm trees", palm, (4.0, 6.0), frozenset({"beach"}), "ground", "plant",
-         ("gives shade", "is a plant", "bears fruit", "grows", "is tall"), colors=("green", "teal", "yellow")),
-    Kind("bush", "bushes", bush, (0.9, 1.5), frozenset({"street", "park", "farm", "lake", "yard"}), "ground", "plant",
-         ("is a plant", "grows", "hiding place"), colors=("green", "green", "teal", "yellow", "orange", "red")),
-    Kind("flower", "flowers", flower, (0.4, 0.8), frozenset({"park", "farm", "yard", "lake"}), "ground", "plant",
-         ("is a plant", "grows", "smells good", "is a gift", "bees like it"), ("daisy", "tulip"),
-         ("red", "yellow", "pink", "purple", "blue", "white", "orange")),
-    Kind("mushroom", "mushrooms", mushroom, (0.25, 0.45), frozenset({"park", "farm", "lake"}), "ground", "plant",
-         ("grows", "can be poisonous"), colors=("red", "brown", "orange", "white", "yellow", "gray")),
+    Kind(
+        "tree",
+        "trees",
+        tree,
+        (3.5, 6.0),
+        frozenset({"street", "park", "farm", "lake", "yard"}),
+        "ground",
+        "plant",
+        ("gives shade", "is a plant", "bears fruit", "birds live in it", "grows", "is tall"),
+        colors=(*_LEAVES, "pink", "brown"),
+    ),
+    Kind(
+        "pine tree",
+        "pine trees",
+        pine,
+        (3.5, 6.5),
+        frozenset({"snow", "lake", "park", "farm"}),
+        "ground",
+        "plant",
+        ("is a plant", "grows", "is green in winter", "is tall", "gives wood"),
+        ("", "snowy"),
+        ("green", "teal"),
+    ),
+    Kind(
+        "palm tree",
+        "palm trees",
+        palm,
+        (4.0, 6.0),
+        frozenset({"beach"}),
+        "ground",
+        "plant",
+        ("gives shade", "is a plant", "bears fruit", "grows", "is tall"),
+        colors=("green", "teal", "yellow"),
+    ),
+    Kind(
+        "bush",
+        "bushes",
+        bush,
+        (0.9, 1.5),
+        frozenset({"street", "park", "farm", "lake", "yard"}),
+        "ground",
+        "plant",
+        ("is a plant", "grows", "hiding place"),
+        colors=("green", "green", "teal", "yellow", "orange", "red"),
+    ),
+    Kind(
+        "flower",
+        "flowers",
+        flower,
+        (0.4, 0.8),
+        frozenset({"park", "farm", "yard", "lake"}),
+        "ground",
+        "plant",
+        ("is a plant", "grows", "smells good", "is a gift", "bees like it"),
+        ("daisy", "tulip"),
+        ("red", "yellow", "pink", "purple", "blue", "white", "orange"),
+    ),
+    Kind(
+        "mushroom",
+        "mushrooms",
+        mushroom,
+        (0.25, 0.45),
+        frozenset({"park", "farm", "lake"}),
+        "ground",
+        "plant",
+        ("grows", "can be poisonous"),
+        colors=("red", "brown", "orange", "white", "yellow", "gray"),
+    ),
 )
 """The plants of the world."""

@@ -21,38 +21,43 @@ def other(rng: np.random.Generator, paint: Paint, own: float = 1.0, patterned: f
     return Paint(color_besides(rng, paint.color), pattern)
 
 
+def _add_open_pages(s: Sketch, half: float) -> None:
+    """Adds the two pages of an open book with their lines of text; `half`: half the width of the closed book."""
+    for k, side in enumerate((-1, 1)):
+        node = s.part(f"page{k + 1}", "page", PAGES)
+        s.fill(
+            node,
+            o.polygon(
+                (0, -11),
+                (side * half, -14),
+                (side * half * 1.95, -13),
+                (side * half * 2.1, -1.8),
+                (side * half, -2.8),
+                (0, -0.8),
+            ),
+            0.0 if k else -0.08,
+        )
+        for row in range(4):
+            y = -11.2 + row * 2.3
+            s.fill(
+                node,
+                o.polygon(
+                    (side * half * 0.35, y),
+                    (side * half * 1.7, y - 0.6),
+                    (side * half * 1.72, y + 0.3),
+                    (side * half * 0.35, y + 0.9),
+                ),
+                -0.5,
+            )
+
+
 def book(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """A book that stands (cover with a title and a picture, spine, pages) or lies open."""
     s = Sketch("book", paint, state="open" if pose == "open" else None)
     half, tall = between(rng, 8, 10.5), between(rng, 22, 27)
     if pose == "open":
         s.fill("", o.polygon((-half * 2.1, -12), (half * 2.1, -12), (half * 2.3, 0), (-half * 2.3, 0)))
-        for k, side in enumerate((-1, 1)):
-            node = s.part(f"page{k + 1}", "page", PAGES)
-            s.fill(
-                node,
-                o.polygon(
-                    (0, -11),
-                    (side * half, -14),
-                    (side * half * 1.95, -13),
-                    (side * half * 2.1, -1.8),
-                    (side * half, -2.8),
-                    (0, -0.8),
-                ),
-                0.0 if k else -0.08,
-            )
-            for row in range(4):
-                y = -11.2 + row * 2.3
-                s.fill(
-                    node,
-                    o.polygon(
-                        (side * half * 0.35, y),
-                        (side * half * 1.7, y - 0.6),
-                        (side * half * 1.72, y + 0.3),
-                        (side * half * 0.35, y + 0.9),
-                    ),
-                    -0.5,
-                )
+        _add_open_pages(s, half)
         return s.drawing({"hand": (0.0, -2.0)})
     s.fill(
         s.part("page", "page", PAGES),

@@ -26,8 +26,11 @@ def bench(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     slats = int(rng.integers(2, 4))
     for i in range(slats):
         low = -0.52 - (tall - 0.52) * i / slats
-        sketch.fill("backrest", rounded_rectangle(-half + 0.04, low - 0.78 * (tall - 0.52) / slats, half - 0.04, low,
-                                                  0.03), shade=-0.1)
+        sketch.fill(
+            "backrest",
+            rounded_rectangle(-half + 0.04, low - 0.78 * (tall - 0.52) / slats, half - 0.04, low, 0.03),
+            shade=-0.1,
+        )
     for x in (-0.7 * half, 0.7 * half):
         sketch.fill("backrest", rectangle(x - 0.04, -tall, x + 0.04, -0.45), paint=IRON)
     for number, side in enumerate((-1, 1), 1):
@@ -57,8 +60,11 @@ def street_lamp(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     glow = LAMP if lit else PALE
     if pose == "lantern":
         lamp = sketch.part("lamp", "lamp", glow, "lit" if lit else None)
-        sketch.fill(lamp, polygon((-0.22, -high), (-0.34, -high - 0.66), (0.34, -high - 0.66), (0.22, -high)),
-                    0.0 if lit else -0.2)
+        sketch.fill(
+            lamp,
+            polygon((-0.22, -high), (-0.34, -high - 0.66), (0.34, -high - 0.66), (0.22, -high)),
+            0.0 if lit else -0.2,
+        )
         for x in (-0.03, 0.03):
             sketch.fill(lamp, stroke([(x, -high), (x * 1.6, -high - 0.66)], 0.025), paint=IRON)
         sketch.fill("pole", rectangle(-0.24, -high - 0.05, 0.24, -high + 0.06))
@@ -71,8 +77,14 @@ def street_lamp(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         node = sketch.part(f"lamp{number}", "lamp", glow, "lit" if lit else None)
         x = side * 0.76
         sketch.fill(node, pie(x, -high - 0.28, 0.34, 0.32, 0, 180), 0.0 if lit else -0.2)
-        sketch.fill(node, rounded([(x - 0.42, -high - 0.2), (x - 0.25, -high - 0.5), (x + 0.25, -high - 0.5),
-                                   (x + 0.42, -high - 0.2)], 0.05), paint=paint)
+        sketch.fill(
+            node,
+            rounded(
+                [(x - 0.42, -high - 0.2), (x - 0.25, -high - 0.5), (x + 0.25, -high - 0.5), (x + 0.42, -high - 0.2)],
+                0.05,
+            ),
+            paint=paint,
+        )
     return sketch.drawing({"top": (0.0, -high)})
 
 
@@ -87,8 +99,9 @@ def traffic_light(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("housing", rounded_rectangle(-half, -high - 1.5, half, -high + 0.02, 0.12))
     for i, color in enumerate(("red", "yellow", "green")):
         y, lit = -high - 1.23 + 0.49 * i, color == pose
-        sketch.fill("housing", arc(0.0, y - 0.03, 0.23, 0.05, 180, 360, 10),
-                    shade=-0.5 if paint.color != "black" else 0.3)
+        sketch.fill(
+            "housing", arc(0.0, y - 0.03, 0.23, 0.05, 180, 360, 10), shade=-0.5 if paint.color != "black" else 0.3
+        )
         # A lamp that is off is black glass: only the lit one shows its color, so that text about it is true.
         node = sketch.part(f"light{i + 1}", "light", Paint(color) if lit else DARK, "lit" if lit else None)
         sketch.fill(node, ellipse(0.0, y, 0.21), shade=0.0 if lit else 0.12)
@@ -118,9 +131,18 @@ def sign(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     if style == 0:
         sketch.fill(mark, rounded_rectangle(-0.5 * s, y - 0.15 * s, 0.5 * s, y + 0.15 * s, 0.02))
     elif style == 1:
-        sketch.fill(mark, polygon((0.0, y - 0.5 * s), (0.4 * s, y - 0.05 * s), (0.14 * s, y - 0.05 * s),
-                                  (0.14 * s, y + 0.45 * s),
-                    (-0.14 * s, y + 0.45 * s), (-0.14 * s, y - 0.05 * s), (-0.4 * s, y - 0.05 * s)))
+        sketch.fill(
+            mark,
+            polygon(
+                (0.0, y - 0.5 * s),
+                (0.4 * s, y - 0.05 * s),
+                (0.14 * s, y - 0.05 * s),
+                (0.14 * s, y + 0.45 * s),
+                (-0.14 * s, y + 0.45 * s),
+                (-0.14 * s, y - 0.05 * s),
+                (-0.4 * s, y - 0.05 * s),
+            ),
+        )
     else:
         sketch.fill(mark, rounded_rectangle(-0.11 * s, y - 0.5 * s, 0.11 * s, y + 0.16 * s, 0.03))
         sketch.fill(mark, ellipse(0.0, y + 0.36 * s, 0.13 * s, count=10))
@@ -135,8 +157,20 @@ def mailbox(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         for x in (-0.22, 0.22):
             sketch.fill("", rectangle(x - 0.05, -0.2, x + 0.05, 0.0), shade=-0.4)
         top = -rng.uniform(0.85, 1.1)
-        sketch.fill("", rounded([(-0.34, -0.12), (-0.34, top - 0.1), (-0.2, top - 0.3), (0.2, top - 0.3),
-                                 (0.34, top - 0.1), (0.34, -0.12)], 0.14))
+        sketch.fill(
+            "",
+            rounded(
+                [
+                    (-0.34, -0.12),
+                    (-0.34, top - 0.1),
+                    (-0.2, top - 0.3),
+                    (0.2, top - 0.3),
+                    (0.34, top - 0.1),
+                    (0.34, -0.12),
+                ],
+                0.14,
+            ),
+        )
         sketch.part("slot", "slot", DARK)
         sketch.fill("slot", rounded_rectangle(-0.24, top - 0.08, 0.24, top + 0.02, 0.03))
         sketch.part("plate", "plate", accent)
@@ -152,8 +186,11 @@ def mailbox(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("flag", rectangle(0.14, -high - 0.74, 0.38, -high - 0.56))
     sketch.fill("", rounded([(-0.4, -high), (-0.4, -high - 0.46), (0.4, -high - 0.46), (0.4, -high)], 0.2))
     sketch.part("door", "door")
-    sketch.fill("door", rounded([(-0.42, -high + 0.02), (-0.42, -high - 0.44), (-0.16, -high - 0.44),
-                                 (-0.16, -high + 0.02)], 0.12), shade=-0.25)
+    sketch.fill(
+        "door",
+        rounded([(-0.42, -high + 0.02), (-0.42, -high - 0.44), (-0.16, -high - 0.44), (-0.16, -high + 0.02)], 0.12),
+        shade=-0.25,
+    )
     sketch.part("door/handle", "handle", METAL)
     sketch.fill("door/handle", rounded_rectangle(-0.34, -high - 0.3, -0.24, -high - 0.16, 0.03))
     return sketch.drawing({"inside": (0.0, -high - 0.2)})
@@ -193,16 +230,47 @@ def trash_can(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         sketch.fill(node, ellipse(side * 0.22, -0.09, 0.09, count=14))
     sketch.fill("", rounded([(-wide, -tall), (wide, -tall), (0.8 * wide, -0.06), (-0.8 * wide, -0.06)], 0.05))
     for x in (-0.5, 0.0, 0.5):
-        sketch.fill("", polygon((x * wide - 0.03, -0.85 * tall), (x * wide + 0.03, -0.85 * tall),
-                                (0.85 * x * wide + 0.03, -0.2), (0.85 * x * wide - 0.03, -0.2)), shade=-0.25)
-    lid = sketch.part("lid", "lid", None if rng.random() < 0.5 else tone(rng, "black", "gray", "yellow", "blue",
-        besides=paint), pose)
+        sketch.fill(
+            "",
+            polygon(
+                (x * wide - 0.03, -0.85 * tall),
+                (x * wide + 0.03, -0.85 * tall),
+                (0.85 * x * wide + 0.03, -0.2),
+                (0.85 * x * wide - 0.03, -0.2),
+            ),
+            shade=-0.25,
+        )
+    lid = sketch.part(
+        "lid", "lid", None if rng.random() < 0.5 else tone(rng, "black", "gray", "yellow", "blue", besides=paint), pose
+    )
     if pose == "open":
-        sketch.fill(lid, rounded([(wide - 0.02, -tall), (wide + 0.2, -tall - 0.5), (wide + 0.3, -tall - 0.46),
-                                  (wide + 0.08, -tall + 0.04)], 0.04), shade=-0.15)
+        sketch.fill(
+            lid,
+            rounded(
+                [
+                    (wide - 0.02, -tall),
+                    (wide + 0.2, -tall - 0.5),
+                    (wide + 0.3, -tall - 0.46),
+                    (wide + 0.08, -tall + 0.04),
+                ],
+                0.04,
+            ),
+            shade=-0.15,
+        )
     else:
-        sketch.fill(lid, rounded([(-wide - 0.07, -tall + 0.03), (-wide + 0.02, -tall - 0.14),
-                                  (wide - 0.02, -tall - 0.14), (wide + 0.07, -tall + 0.03)], 0.06), shade=-0.15)
+        sketch.fill(
+            lid,
+            rounded(
+                [
+                    (-wide - 0.07, -tall + 0.03),
+                    (-wide + 0.02, -tall - 0.14),
+                    (wide - 0.02, -tall - 0.14),
+                    (wide + 0.07, -tall + 0.03),
+                ],
+                0.06,
+            ),
+            shade=-0.15,
+        )
         sketch.part("lid/handle", "handle", METAL)
         sketch.fill("lid/handle", rounded_rectangle(-0.12, -tall - 0.21, 0.12, -tall - 0.11, 0.04))
     return sketch.drawing({"inside": (0.0, -tall)})
@@ -219,42 +287,108 @@ def fence(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         sketch.fill(f"rail{number}", rectangle(-half - 0.06, y - 0.055, half + 0.06, y + 0.055), shade=-0.25)
     for number, x in enumerate(np.linspace(-half + 0.12, half - 0.12, count), 1):
         node = sketch.part(f"board{number}", "board")
-        sketch.fill(node, polygon((x - 0.08, 0.0), (x - 0.08, -tall), (x, -tall - 0.12), (x + 0.08, -tall),
-                                  (x + 0.08, 0.0)), shade=0.0 if number % 2 else 0.08)
+        sketch.fill(
+            node,
+            polygon((x - 0.08, 0.0), (x - 0.08, -tall), (x, -tall - 0.12), (x + 0.08, -tall), (x + 0.08, 0.0)),
+            shade=0.0 if number % 2 else 0.08,
+        )
     return sketch.drawing({"top": (0.0, -tall)})
 
 
 _METALWORK = ("black", "gray", "green", "blue", "white", "brown", "teal", "red")
 KINDS: tuple[Kind, ...] = (
-    Kind("bench", "benches", bench, (0.85, 1.05), frozenset({"street", "park", "beach", "lake", "yard", "snow"}),
-         "ground", "furniture",
-         ("sit", "rest"), colors=("brown", "green", "white", "gray", "blue", "red", "orange", "black", "yellow",
-                                  "teal")),
-    Kind("street lamp", "street lamps", street_lamp, (3.2, 4.5), frozenset({"street", "park", "snow", "beach"}),
-         "ground", "street furniture",
-         ("gives light", "light at night", "needs electricity", "is tall"), ("lantern", "single", "double"),
-         _METALWORK),
-    Kind("traffic light", "traffic lights", traffic_light, (2.8, 3.6), frozenset({"street"}), "ground",
-         "street furniture",
-         ("controls traffic", "gives light", "needs electricity", "keeps people safe"), ("red", "yellow", "green"),
-         ("black", "gray", "green", "blue", "white", "orange", "brown", "yellow")),
-    Kind("sign", "signs", sign, (2.0, 2.6), frozenset({"street", "park", "farm", "snow", "beach"}), "ground",
-         "street furniture",
-         ("controls traffic", "gives information", "keeps people safe"), ("round", "triangle", "square", "stop"),
-         ("red", "blue", "yellow", "green", "white", "orange", "black", "brown")),
-    Kind("mailbox", "mailboxes", mailbox, (1.1, 1.5), frozenset({"street", "yard", "farm", "snow"}), "ground",
-         "street furniture",
-         ("post", "holds letters"), ("post", "standing"), ("red", "blue", "yellow", "green", "white", "gray",
-                                                           "black", "orange", "teal")),
-    Kind("hydrant", "hydrants", hydrant, (0.7, 0.9), frozenset({"street", "snow"}), "ground", "street furniture",
-         ("gives water", "puts out fires", "keeps people safe"),
-         colors=("red", "yellow", "orange", "blue", "green", "white", "gray")),
-    Kind("trash can", "trash cans", trash_can, (0.9, 1.2), frozenset({"street", "park", "yard", "beach"}), "ground",
-         "street furniture",
-         ("holds trash", "keeps the place clean"), ("closed", "open"),
-         ("green", "gray", "black", "blue", "brown", "yellow", "orange", "red")),
-    Kind("fence", "fences", fence, (0.9, 1.3), frozenset({"farm", "yard", "park"}), "ground", "structure",
-         ("keeps animals in", "marks a border"), colors=("white", "brown", "gray", "green", "black", "blue", "red",
-                                                         "yellow")),
+    Kind(
+        "bench",
+        "benches",
+        bench,
+        (0.85, 1.05),
+        frozenset({"street", "park", "beach", "lake", "yard", "snow"}),
+        "ground",
+        "furniture",
+        ("sit", "rest"),
+        colors=("brown", "green", "white", "gray", "blue", "red", "orange", "black", "yellow", "teal"),
+    ),
+    Kind(
+        "street lamp",
+        "street lamps",
+        street_lamp,
+        (3.2, 4.5),
+        frozenset({"street", "park", "snow", "beach"}),
+        "ground",
+        "street furniture",
+        ("gives light", "light at night", "needs electricity", "is tall"),
+        ("lantern", "single", "double"),
+        _METALWORK,
+    ),
+    Kind(
+        "traffic light",
+        "traffic lights",
+        traffic_light,
+        (2.8, 3.6),
+        frozenset({"street"}),
+        "ground",
+        "street furniture",
+        ("controls traffic", "gives light", "needs electricity", "keeps people safe"),
+        ("red", "yellow", "green"),
+        ("black", "gray", "green", "blue", "white", "orange", "brown", "yellow"),
+    ),
+    Kind(
+        "sign",
+        "signs",
+        sign,
+        (2.0, 2.6),
+        frozenset({"street", "park", "farm", "snow", "beach"}),
+        "ground",
+        "street furniture",
+        ("controls traffic", "gives information", "keeps people safe"),
+        ("round", "triangle", "square", "stop"),
+        ("red", "blue", "yellow", "green", "white", "orange", "black", "brown"),
+    ),
+    Kind(
+        "mailbox",
+        "mailboxes",
+        mailbox,
+        (1.1, 1.5),
+        frozenset({"street", "yard", "farm", "snow"}),
+        "ground",
+        "street furniture",
+        ("post", "holds letters"),
+        ("post", "standing"),
+        ("red", "blue", "yellow", "green", "white", "gray", "black", "orange", "teal"),
+    ),
+    Kind(
+        "hydrant",
+        "hydrants",
+        hydrant,
+        (0.7, 0.9),
+        frozenset({"street", "snow"}),
+        "ground",
+        "street furniture",
+        ("gives water", "puts out fires", "keeps people safe"),
+        colors=("red", "yellow", "orange", "blue", "green", "white", "gray"),
+    ),
+    Kind(
+        "trash can",
+        "trash cans",
+        trash_can,
+        (0.9, 1.2),
+        frozenset({"street", "park", "yard", "beach"}),
+        "ground",
+        "street furniture",
+        ("holds trash", "keeps the place clean"),
+        ("closed", "open"),
+        ("green", "gray", "black", "blue", "brown", "yellow", "orange", "red"),
+    ),
+    Kind(
+        "fence",
+        "fences",
+        fence,
+        (0.9, 1.3),
+        frozenset({"farm", "yard", "park"}),
+        "ground",
+        "structure",
+        ("keeps animals in", "marks a border"),
+        colors=("white", "brown", "gray", "green", "black", "blue", "red", "yellow"),
+    ),
 )
 """The street furniture of the world."""

@@ -66,8 +66,15 @@ def _car_side(rng: np.random.Generator, paint: Paint) -> Drawing:
     rear, front = trunk, length - hood
     lean_rear, lean_front = rng.uniform(0.15, 0.5), rng.uniform(0.45, 0.7)
     body = [
-        (0.05, -0.26), (0.0, -0.62), (0.06, -belt), (rear, -belt - 0.03), (rear + lean_rear, -top),
-        (front - lean_front, -top), (front, -belt), (length - 0.12, -belt + 0.12), (length, -0.55),
+        (0.05, -0.26),
+        (0.0, -0.62),
+        (0.06, -belt),
+        (rear, -belt - 0.03),
+        (rear + lean_rear, -top),
+        (front - lean_front, -top),
+        (front, -belt),
+        (length - 0.12, -belt + 0.12),
+        (length, -0.55),
         (length - 0.03, -0.26),
     ]
     sketch.fill("", rounded(body, 0.16))
@@ -81,13 +88,42 @@ def _car_side(rng: np.random.Generator, paint: Paint) -> Drawing:
     _add_pane(sketch, "window1", rounded(left, 0.07))
     _add_pane(sketch, "window2", rounded(right, 0.07))
     door_end, foot = front - 0.12, -0.3
-    _add_door(sketch, "door1", rounded([(pillar - 0.02, sill + 0.05), (pillar - 0.02, foot), (back_x + 0.5, foot),
-              (back_x + 0.12, -0.7), (rear + 0.25, sill + 0.05)], 0.06), (pillar - 0.42, sill + 0.17), 0.3)
-    _add_door(sketch, "door2", rounded([(pillar + 0.02, sill + 0.05), (door_end, sill + 0.05), (door_end, foot),
-              (pillar + 0.02, foot)], 0.06), (pillar + 0.08, sill + 0.17), 0.3)
+    _add_door(
+        sketch,
+        "door1",
+        rounded(
+            [
+                (pillar - 0.02, sill + 0.05),
+                (pillar - 0.02, foot),
+                (back_x + 0.5, foot),
+                (back_x + 0.12, -0.7),
+                (rear + 0.25, sill + 0.05),
+            ],
+            0.06,
+        ),
+        (pillar - 0.42, sill + 0.17),
+        0.3,
+    )
+    _add_door(
+        sketch,
+        "door2",
+        rounded([(pillar + 0.02, sill + 0.05), (door_end, sill + 0.05), (door_end, foot), (pillar + 0.02, foot)], 0.06),
+        (pillar + 0.08, sill + 0.17),
+        0.3,
+    )
     sketch.part("light1", "headlight", LAMP)
-    sketch.fill("light1", rounded([(length - 0.38, -belt + 0.14), (length - 0.1, -belt + 0.18), (length - 0.03, -0.6),
-               (length - 0.26, -0.62)], 0.05))
+    sketch.fill(
+        "light1",
+        rounded(
+            [
+                (length - 0.38, -belt + 0.14),
+                (length - 0.1, -belt + 0.18),
+                (length - 0.03, -0.6),
+                (length - 0.26, -0.62),
+            ],
+            0.05,
+        ),
+    )
     sketch.part("light2", "tail light", tone(rng, "red", "orange", besides=paint))
     sketch.fill("light2", rounded_rectangle(0.01, -belt + 0.06, 0.24, -0.58, 0.05))
     hub = METAL if rng.random() < 0.7 else material(92, 96, 104)
@@ -107,11 +143,30 @@ def _car_front(rng: np.random.Generator, paint: Paint) -> Drawing:
         sketch.part(path, "wheel", RUBBER)
         sketch.fill(path, rounded_rectangle(side * (half - 0.14) - 0.14, -0.5, side * (half - 0.14) + 0.14, 0.0, 0.08))
     roof = 0.72 * half
-    body = [(-half, -0.2), (-half, -hood), (-0.93 * half, -belt), (-roof, -top), (roof, -top), (0.93 * half, -belt),
-            (half, -hood), (half, -0.2)]
+    body = [
+        (-half, -0.2),
+        (-half, -hood),
+        (-0.93 * half, -belt),
+        (-roof, -top),
+        (roof, -top),
+        (0.93 * half, -belt),
+        (half, -hood),
+        (half, -0.2),
+    ]
     sketch.fill("", rounded(body, 0.2))
-    _add_pane(sketch, "windshield", rounded([(-0.82 * half, -belt - 0.02), (-roof + 0.08, -top + 0.1),
-              (roof - 0.08, -top + 0.1), (0.82 * half, -belt - 0.02)], 0.1))
+    _add_pane(
+        sketch,
+        "windshield",
+        rounded(
+            [
+                (-0.82 * half, -belt - 0.02),
+                (-roof + 0.08, -top + 0.1),
+                (roof - 0.08, -top + 0.1),
+                (0.82 * half, -belt - 0.02),
+            ],
+            0.1,
+        ),
+    )
     sketch.fill("", rounded_rectangle(-0.9 * half, -0.34, 0.9 * half, -0.22, 0.05), shade=-0.35)
     sketch.part("grille", "grille", DARK)
     sketch.fill("grille", rounded_rectangle(-0.42 * half, -hood + 0.12, 0.42 * half, -0.5, 0.06))
@@ -152,8 +207,12 @@ def bus(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             sketch.fill(f"{path}/window{pane}", rounded_rectangle(left, -2.38, left + 0.41, -0.75, 0.05))
     spans = [(0.2, doors[1] - 0.1), (doors[1] + 1.15, doors[0] - 0.1)]
     rows = [(-1.5, left, right) for left, right in spans] + ([(-2.92, 0.2, length - 0.2)] if double else [])
-    panes = [(y, x0 + i * (x1 - x0) / n, (x1 - x0) / n) for y, x0,
-             x1 in rows for n in [round((x1 - x0) / 1.15)] for i in range(n)]
+    panes = [
+        (y, x0 + i * (x1 - x0) / n, (x1 - x0) / n)
+        for y, x0, x1 in rows
+        for n in [round((x1 - x0) / 1.15)]
+        for i in range(n)
+    ]
     for number, (y, x, width) in enumerate(panes, 1):
         _add_pane(sketch, f"window{number}", rounded_rectangle(x + 0.06, y - 0.98, x + width - 0.06, y, 0.08))
     sketch.part("headlight", "headlight", LAMP)
@@ -184,8 +243,14 @@ def truck(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for x in np.linspace(0, split - 0.1, 6)[1:-1]:
         sketch.fill(bed, rectangle(x - 0.03, -bed_top + 0.1, x + 0.03, -0.8), shade=-0.2)
     nose = rng.uniform(0.1, 0.6)
-    body = [(split, -0.42), (split, -cab_top), (length - nose - 0.35, -cab_top), (length - nose, -1.45),
-            (length, -1.35), (length, -0.42)]
+    body = [
+        (split, -0.42),
+        (split, -cab_top),
+        (length - nose - 0.35, -cab_top),
+        (length - nose, -1.45),
+        (length, -1.35),
+        (length, -0.42),
+    ]
     sketch.fill("", rounded(body, 0.16))
     edge = length - nose
     pane = [(split + 0.4, -1.5), (split + 0.4, -cab_top + 0.2), (edge - 0.42, -cab_top + 0.2), (edge - 0.1, -1.5)]
@@ -232,15 +297,49 @@ def tractor(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
 
 
 KINDS: tuple[Kind, ...] = (
-    Kind("car", "cars", car, (1.4, 1.8), frozenset({"street", "yard", "farm", "snow", "beach"}), "ground", "vehicle",
-         ("transport", "carries people", "drives on roads", "needs fuel", "can be dangerous"), ("side", "front")),
-    Kind("bus", "buses", bus, (2.8, 4.2), frozenset({"street", "snow"}), "ground", "vehicle",
-         ("transport", "carries people", "carries many people", "drives on roads", "needs fuel", "can be dangerous"),
-         ("single", "double")),
-    Kind("truck", "trucks", truck, (2.6, 3.4), frozenset({"street", "farm", "snow"}), "ground", "vehicle",
-         ("transport", "carries goods", "drives on roads", "needs fuel", "can be dangerous"), ("box", "open")),
-    Kind("tractor", "tractors", tractor, (2.4, 3.0), frozenset({"farm", "snow"}), "ground", "vehicle",
-         ("farm work", "pulls loads", "needs fuel", "can be dangerous"),
-         colors=("red", "green", "blue", "orange", "yellow", "gray")),
+    Kind(
+        "car",
+        "cars",
+        car,
+        (1.4, 1.8),
+        frozenset({"street", "yard", "farm", "snow", "beach"}),
+        "ground",
+        "vehicle",
+        ("transport", "carries people", "drives on roads", "needs fuel", "can be dangerous"),
+        ("side", "front"),
+    ),
+    Kind(
+        "bus",
+        "buses",
+        bus,
+        (2.8, 4.2),
+        frozenset({"street", "snow"}),
+        "ground",
+        "vehicle",
+        ("transport", "carries people", "carries many people", "drives on roads", "needs fuel", "can be dangerous"),
+        ("single", "double"),
+    ),
+    Kind(
+        "truck",
+        "trucks",
+        truck,
+        (2.6, 3.4),
+        frozenset({"street", "farm", "snow"}),
+        "ground",
+        "vehicle",
+        ("transport", "carries goods", "drives on roads", "needs fuel", "can be dangerous"),
+        ("box", "open"),
+    ),
+    Kind(
+        "tractor",
+        "tractors",
+        tractor,
+        (2.4, 3.0),
+        frozenset({"farm", "snow"}),
+        "ground",
+        "vehicle",
+        ("farm work", "pulls loads", "needs fuel", "can be dangerous"),
+        colors=("red", "green", "blue", "orange", "yellow", "gray"),
+    ),
 )
 """The road vehicles of the world."""
