@@ -28,6 +28,11 @@ NECK_SCALE = 0.25
 """Brings the neck's first output to a spread of about one, as SAM's layer-normed neck has it; ours, measured: at 3.7
 the decoder's attention starts saturated."""
 
+FEATURE_SCALE = 0.05
+"""Factor on the last batch norm of the vision tower, undone by the projector's first layer. The published features are
+all positive, 1.4 on average over 1280 channels, so one Adam step of 1e-3 on the projector moves its units by 1.7: within
+a few steps all image tokens become one constant and the language model is blind for good. Ours, measured (docs/log.md)."""
+
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ 'USER: ' if message.role == 'user' else ' ' }}"
@@ -152,6 +157,7 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
                 module.reset_parameters()
     for convolution in model.sam.vision_encoder.neck.convs:
         convolution.weight.data *= NECK_SCALE
+    model.lmm.model.multi_modal_projector.linear_1.weight.data /= FEATURE_SCALE
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -214,3 +220,6 @@ def load_backbone(model: MGLMMForConditionalGeneration, weights: Path | None = N
             if value.shape != found.shape:
                 raise ValueError(f"{weights}: {key} has shape {tuple(value.shape)} here but {tuple(found.shape)} there")
             value.copy_(found)
+    last_norm = model.lmm.model.vision_tower.timm_model.bn2
+    last_norm.weight.data *= FEATURE_SCALE
+    last_norm.bias.data *= FEATURE_SCALE

@@ -4,11 +4,50 @@ import numpy as np
 
 from mglmm.world.drawing import Drawing, Kind, Paint
 from mglmm.world.kinds.materials import PALE, material, tone
-from mglmm.world.kinds.outlines import capsule, ellipse, path, polygon, rotate, rounded, smooth, stroke, translate
+from mglmm.world.kinds.outlines import XY, capsule, ellipse, path, polygon, rotate, rounded, smooth, stroke, translate
 from mglmm.world.kinds.quadruped import PINK_SKIN, Build, add_eye, add_trunk
 from mglmm.world.kinds.sketch import DARK, Sketch
 
 HORN = material(222, 208, 176)
+
+
+def _add_mane(sketch: Sketch, hair: Paint, head: XY, neck: XY) -> None:
+    """Adds the mane of a horse from the middle of its `head` to the foot of its `neck`."""
+    x, y = head
+    sketch.part("mane", "mane", hair)
+    sketch.fill(
+        "mane",
+        smooth(
+            [
+                (x - 0.02, y - 0.12),
+                (x - 0.22, y - 0.02),
+                (neck[0] - 0.02, neck[1] - 0.08),
+                (neck[0] + 0.12, neck[1] + 0.06),
+                (x - 0.12, y + 0.14),
+                (x + 0.02, y),
+            ]
+        ),
+        shade=-0.1,
+    )
+
+
+def _add_saddle(sketch: Sketch, paint: Paint, seat: XY) -> None:
+    """Adds a saddle around `seat`."""
+    saddle = sketch.part("saddle", "saddle", paint)
+    sketch.fill(
+        saddle,
+        smooth(
+            [
+                (seat[0] - 0.2, seat[1] - 0.08),
+                (seat[0], seat[1]),
+                (seat[0] + 0.18, seat[1] - 0.1),
+                (seat[0] + 0.2, seat[1] + 0.04),
+                (seat[0] + 0.1, seat[1] + 0.24),
+                (seat[0] - 0.1, seat[1] + 0.24),
+                (seat[0] - 0.2, seat[1] + 0.04),
+            ]
+        ),
+    )
 
 
 def horse(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -34,22 +73,7 @@ def horse(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     )
     x, y = build.length + 0.32, back - 0.62
     add_trunk(sketch, build, pose, (x - 0.04, y + 0.05))
-    sketch.part("mane", "mane", hair)
-    neck = (build.length - 0.12, back - 0.18)
-    sketch.fill(
-        "mane",
-        smooth(
-            [
-                (x - 0.02, y - 0.12),
-                (x - 0.22, y - 0.02),
-                (neck[0] - 0.02, neck[1] - 0.08),
-                (neck[0] + 0.12, neck[1] + 0.06),
-                (x - 0.12, y + 0.14),
-                (x + 0.02, y),
-            ]
-        ),
-        shade=-0.1,
-    )
+    _add_mane(sketch, hair, (x, y), (build.length - 0.12, back - 0.18))
     sketch.part("head", "head")
     for number, lean in enumerate((0.03, -0.05), 1):
         sketch.part(f"head/ear{number}", "ear")
@@ -65,21 +89,7 @@ def horse(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         sketch.fill("head", stroke([(x + 0.14, y + 0.0), (x + 0.28, y + 0.15)], 0.05), paint=PALE)
     seat = (0.5 * build.length, back - 0.22)
     if rng.random() < 0.5:
-        saddle = sketch.part("saddle", "saddle", tone(rng, "brown", "black", "red", "blue", besides=paint))
-        sketch.fill(
-            saddle,
-            smooth(
-                [
-                    (seat[0] - 0.2, seat[1] - 0.08),
-                    (seat[0], seat[1]),
-                    (seat[0] + 0.18, seat[1] - 0.1),
-                    (seat[0] + 0.2, seat[1] + 0.04),
-                    (seat[0] + 0.1, seat[1] + 0.24),
-                    (seat[0] - 0.1, seat[1] + 0.24),
-                    (seat[0] - 0.2, seat[1] + 0.04),
-                ]
-            ),
-        )
+        _add_saddle(sketch, tone(rng, "brown", "black", "red", "blue", besides=paint), seat)
     return sketch.drawing({"seat": seat, "head": (x, y - 0.13), "neck": (x - 0.1, y + 0.2)})
 
 
