@@ -131,6 +131,9 @@ class TrainRecipe(Recipe):
     """What a `model: new` looks like."""
     init_from: dict[str, str] = Field(default_factory=dict)
     """Module name -> model folder: take the weights under this name from there (`""`: all of them)."""
+    tower_from_grounding: Annotated[int, Field(gt=0)] | None = None
+    """Start the vision tower from the grounding encoder (`model.build.tower_from_grounding`), its features standardised
+    over that many images of the data."""
     resolution: Resolution | None = None
     """Let the model see images at another size than the one it was made for."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"

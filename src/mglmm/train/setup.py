@@ -59,6 +59,10 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
     for module, source in recipe.init_from.items():
         init_from(model, module, model_folder(source))
+    if recipe.tower_from_grounding is not None:
+        seen = make_mixture(recipe, recipe.data, recipe.tower_from_grounding, recipe.seed)
+        images = [seen[number].image for number in range(len(seen))]
+        build.tower_from_grounding(model.eval(), processor.pixels(images)["pixel_values"])
     model.config.lm_loss_weight = recipe.loss.lm
     model.config.mask_bce_weight = recipe.loss.bce
     model.config.mask_dice_weight = recipe.loss.dice

@@ -64,10 +64,7 @@ def _winged(name: str, rng: np.random.Generator, paint: Paint, pose: str) -> Dra
             polygon((-0.26, -0.28), (-0.4 - tail, 0.02), (-0.36 - 0.8 * tail, 0.16), (-0.12, -0.04)),
             shade=-0.15,
         )
-        for number, x in enumerate((-0.04, 0.1), 1):
-            leg = sketch.part(f"leg{number}", "leg", FOOT)
-            sketch.fill(leg, stroke([(x, 0.1), (x + 0.02, 0.42)], 0.04))
-            sketch.fill(leg, stroke([(x - 0.05, 0.42), (x + 0.14, 0.42)], 0.05))
+        _add_standing_legs(sketch)
     lean = 0.0 if flying else 0.16
     sketch.part("body", "body")
     sketch.fill(
@@ -90,6 +87,20 @@ def _winged(name: str, rng: np.random.Generator, paint: Paint, pose: str) -> Dra
             "body/belly", smooth([(0.36, -0.06 - lean), (0.34, 0.12), (0.02, 0.22), (-0.22, 0.13), (0.06, 0.06)])
         )
     _add_head(sketch, rng, paint, (0.42, -0.2 - 1.3 * lean), 0.19, beak)
+    _add_near_wing(sketch, wing, flying)
+    return sketch.drawing({"head": (0.42, -0.4 - 1.3 * lean)})
+
+
+def _add_standing_legs(sketch: Sketch) -> None:
+    """Adds two thin legs with feet below the body of a standing bird."""
+    for number, x in enumerate((-0.04, 0.1), 1):
+        leg = sketch.part(f"leg{number}", "leg", FOOT)
+        sketch.fill(leg, stroke([(x, 0.1), (x + 0.02, 0.42)], 0.04))
+        sketch.fill(leg, stroke([(x - 0.05, 0.42), (x + 0.14, 0.42)], 0.05))
+
+
+def _add_near_wing(sketch: Sketch, wing: Paint, flying: bool) -> None:
+    """Adds the wing in front of the body, with seams between its feathers: spread if `flying`, else folded."""
     sketch.part("wing2", "wing", wing)
     if flying:
         sketch.fill(
@@ -108,7 +119,6 @@ def _winged(name: str, rng: np.random.Generator, paint: Paint, pose: str) -> Dra
             shade=-0.1,
         )
         sketch.fill("wing2", stroke(path([(0.1, 0.04), (-0.12, 0.06), (-0.34, 0.1)], 3), 0.025), shade=-0.35)
-    return sketch.drawing({"head": (0.42, -0.4 - 1.3 * lean)})
 
 
 def pigeon(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -194,8 +204,18 @@ def chicken(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             ]
         ),
     )
-    sketch.part("head", "head")
     x, y = 0.32, -1.04
+    _add_chicken_head(sketch, rng, paint, x, y)
+    sketch.part("wing", "wing")
+    sketch.fill(
+        "wing", smooth([(0.12, -0.58), (0.14, -0.44), (-0.08, -0.36), (-0.36, -0.5), (-0.12, -0.6)]), shade=-0.2
+    )
+    return sketch.drawing({"head": (x, y - 0.16)})
+
+
+def _add_chicken_head(sketch: Sketch, rng: np.random.Generator, paint: Paint, x: float, y: float) -> None:
+    """Adds a head with comb, beak, wattle and an eye at (x, y)."""
+    sketch.part("head", "head")
     sketch.part("head/comb", "comb", tone(rng, "red", besides=None))
     sketch.fill(
         "head/comb",
@@ -218,11 +238,6 @@ def chicken(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("head/wattle", ellipse(x + 0.13, y + 0.16, 0.05, 0.09, 12))
     sketch.fill("head", ellipse(x, y, 0.16))
     sketch.fill("head", ellipse(x + 0.05, y - 0.04, 0.032, count=8), paint=DARK)
-    sketch.part("wing", "wing")
-    sketch.fill(
-        "wing", smooth([(0.12, -0.58), (0.14, -0.44), (-0.08, -0.36), (-0.36, -0.5), (-0.12, -0.6)]), shade=-0.2
-    )
-    return sketch.drawing({"head": (x, y - 0.16)})
 
 
 def butterfly(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:

@@ -149,6 +149,25 @@ def barn(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     for x in np.linspace(-half, half, 9)[1:-1]:
         sketch.fill("walls", rectangle(x - 0.03, -wall - 0.2, x + 0.03, 0.0), shade=-0.2)
     sketch.part("roof", "roof", tone(rng, "gray", "black", "brown", "white", besides=paint))
+    sketch.fill("roof", _barn_roof(half, wall, top, knee))
+    open_ = bool(rng.random() < 0.4)
+    trim = tone(rng, "white", "brown", "black", besides=paint)
+    wide, high = 0.42 * half, 0.82 * wall
+    if open_:
+        sketch.fill("walls", rectangle(-wide, -high, wide, 0.0), paint=DARK)
+    for number, side in enumerate((-1, 1), 1):
+        node = sketch.part(f"door{number}", "door", trim, "open" if open_ else "closed")
+        a, b = sorted((side * wide, side * 1.75 * wide)) if open_ else sorted((0.02 * side, side * wide))
+        sketch.fill(node, rectangle(a, -high, b, 0.0))
+        sketch.fill(node, rectangle(a + 0.1, -high + 0.1, b - 0.1, -0.1), paint=paint, shade=-0.1)
+        sketch.fill(node, stroke([(a + 0.05, -high + 0.12), (b - 0.05, -0.12)], 0.16))
+        sketch.fill(node, stroke([(a + 0.05, -0.12), (b - 0.05, -high + 0.12)], 0.16))
+    _add_window(sketch, "window", 0.0, -wall - 0.25, 0.85, 0.85)
+    return sketch.drawing({"inside": (0.0, 0.0), "top": (0.0, -top)})
+
+
+def _barn_roof(half: float, wall: float, top: float, knee: tuple[float, float]) -> np.ndarray:
+    """The band of a broken roof over walls of half width `half`, bent at `knee`, its ridge at `top`."""
     edge = np.array(
         [
             (-half - 0.35, -wall + 0.2),
@@ -167,21 +186,7 @@ def barn(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             (-half, -wall + 0.3),
         ]
     )
-    sketch.fill("roof", np.concatenate([edge, inner]))
-    open_ = bool(rng.random() < 0.4)
-    trim = tone(rng, "white", "brown", "black", besides=paint)
-    wide, high = 0.42 * half, 0.82 * wall
-    if open_:
-        sketch.fill("walls", rectangle(-wide, -high, wide, 0.0), paint=DARK)
-    for number, side in enumerate((-1, 1), 1):
-        node = sketch.part(f"door{number}", "door", trim, "open" if open_ else "closed")
-        a, b = sorted((side * wide, side * 1.75 * wide)) if open_ else sorted((0.02 * side, side * wide))
-        sketch.fill(node, rectangle(a, -high, b, 0.0))
-        sketch.fill(node, rectangle(a + 0.1, -high + 0.1, b - 0.1, -0.1), paint=paint, shade=-0.1)
-        sketch.fill(node, stroke([(a + 0.05, -high + 0.12), (b - 0.05, -0.12)], 0.16))
-        sketch.fill(node, stroke([(a + 0.05, -0.12), (b - 0.05, -high + 0.12)], 0.16))
-    _add_window(sketch, "window", 0.0, -wall - 0.25, 0.85, 0.85)
-    return sketch.drawing({"inside": (0.0, 0.0), "top": (0.0, -top)})
+    return np.concatenate([edge, inner])
 
 
 def shop(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:

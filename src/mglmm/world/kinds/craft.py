@@ -141,34 +141,14 @@ def airplane(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         "tail",
         rounded([(0.02 * length, -0.5), (-0.03 * length, -2.7), (0.07 * length, -2.7), (0.22 * length, -0.6)], 0.15),
     )
-    body = [
-        (0.0, -round_ * 0.8),
-        (0.1 * length, -round_),
-        (0.8 * length, -round_),
-        (0.93 * length, -0.72 * round_),
-        (length, 0.05),
-        (0.94 * length, 0.55 * round_),
-        (0.8 * length, 0.75 * round_),
-        (0.25 * length, 0.75 * round_),
-    ]
-    sketch.fill("", rounded(body, 0.9, 5))
+    sketch.fill("", _fuselage(length, round_))
     if rng.random() < 0.5:
         sketch.part("stripe", "stripe", accent)
         sketch.fill(
             "stripe",
             polygon((0.12 * length, 0.1), (0.965 * length, 0.1), (0.955 * length, 0.36), (0.16 * length, 0.36)),
         )
-    sketch.part("cockpit", "cockpit", GLASS)
-    sketch.fill(
-        "cockpit",
-        rounded([(0.85 * length, -0.62), (0.91 * length, -0.55), (0.95 * length, -0.18), (0.85 * length, -0.18)], 0.1),
-        shade=-0.3,
-    )
-    sketch.part("door", "door", tone(rng, "gray", "white", "black", besides=paint))
-    sketch.fill("door", rounded_rectangle(0.75 * length, -0.55, 0.75 * length + 0.6, 0.45, 0.12))
-    for number, x in enumerate(np.linspace(0.2 * length, 0.68 * length, int(rng.integers(5, 8))), 1):
-        sketch.part(f"window{number}", "window", GLASS)
-        sketch.fill(f"window{number}", rounded_rectangle(x, -0.5, x + 0.42, -0.02, 0.15, 3), shade=-0.2)
+    _add_cabin(sketch, rng, paint, length)
     sketch.part("wing2", "wing")
     sketch.fill(
         "wing2",
@@ -187,6 +167,36 @@ def airplane(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         shade=-0.2,
     )
     return sketch.drawing({"top": (0.5 * length, -round_)})
+
+
+def _add_cabin(sketch: Sketch, rng: np.random.Generator, paint: Paint, length: float) -> None:
+    """Adds the cockpit, the door and a row of windows to the fuselage of an airplane."""
+    sketch.part("cockpit", "cockpit", GLASS)
+    sketch.fill(
+        "cockpit",
+        rounded([(0.85 * length, -0.62), (0.91 * length, -0.55), (0.95 * length, -0.18), (0.85 * length, -0.18)], 0.1),
+        shade=-0.3,
+    )
+    sketch.part("door", "door", tone(rng, "gray", "white", "black", besides=paint))
+    sketch.fill("door", rounded_rectangle(0.75 * length, -0.55, 0.75 * length + 0.6, 0.45, 0.12))
+    for number, x in enumerate(np.linspace(0.2 * length, 0.68 * length, int(rng.integers(5, 8))), 1):
+        sketch.part(f"window{number}", "window", GLASS)
+        sketch.fill(f"window{number}", rounded_rectangle(x, -0.5, x + 0.42, -0.02, 0.15, 3), shade=-0.2)
+
+
+def _fuselage(length: float, round_: float) -> np.ndarray:
+    """The body of an airplane from the side, `round_` high above its middle."""
+    body = [
+        (0.0, -round_ * 0.8),
+        (0.1 * length, -round_),
+        (0.8 * length, -round_),
+        (0.93 * length, -0.72 * round_),
+        (length, 0.05),
+        (0.94 * length, 0.55 * round_),
+        (0.8 * length, 0.75 * round_),
+        (0.25 * length, 0.75 * round_),
+    ]
+    return rounded(body, 0.9, 5)
 
 
 def helicopter(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
@@ -235,6 +245,11 @@ def helicopter(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     return sketch.drawing()
 
 
+_STRIPE = ((0.3, -1.02), (1.1, -0.6), (1.3, 0.0), (0.9, 0.7), (0.5, 1.04), (0.35, 0.9), (0.5, 0.2), (0.5, -0.4))
+_SEAM = ((0.3, -1.05), (1.2, -0.4), (1.1, 0.4), (0.6, 1.05), (0.5, 0.4), (0.5, -0.4))
+"""A stripe and a shaded gore of a balloon's envelope; x is a multiple of how far out it lies."""
+
+
 def balloon(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     """A hot-air balloon: envelope in the main paint with bands, ropes, and a basket below."""
     sketch = Sketch("balloon", paint)
@@ -262,37 +277,10 @@ def balloon(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         for number, x in enumerate((-0.55, 0.55), 1):
             stripe = tone(rng, "white", "yellow", besides=paint) if number == 1 else sketch.paints["stripe1"]
             node = sketch.part(f"stripe{number}", "stripe", stripe)
-            sketch.fill(
-                node,
-                smooth(
-                    [
-                        (x * 0.3, -1.02),
-                        (x * 1.1, -0.6),
-                        (x * 1.3, 0.0),
-                        (x * 0.9, 0.7),
-                        (x * 0.5, 1.04),
-                        (x * 0.35, 0.9),
-                        (x * 0.5, 0.2),
-                        (x * 0.5, -0.4),
-                    ]
-                ),
-            )
+            sketch.fill(node, smooth([(x * across, y) for across, y in _STRIPE]))
     else:
         for x in (-0.5, 0.5):
-            sketch.fill(
-                "",
-                smooth(
-                    [
-                        (x * 0.3, -1.05),
-                        (x * 1.2, -0.4),
-                        (x * 1.1, 0.4),
-                        (x * 0.6, 1.05),
-                        (x * 0.5, 0.4),
-                        (x * 0.5, -0.4),
-                    ]
-                ),
-                shade=-0.18,
-            )
+            sketch.fill("", smooth([(x * across, y) for across, y in _SEAM]), shade=-0.18)
     sketch.part("basket", "basket", tone(rng, "brown", "brown", "orange", "black", besides=paint))
     sketch.fill("basket", rounded([(-0.34, 1.66), (0.34, 1.66), (0.28, 2.18), (-0.28, 2.18)], 0.08))
     sketch.fill("basket", rounded_rectangle(-0.38, 1.62, 0.38, 1.75, 0.05), shade=-0.3)

@@ -83,18 +83,22 @@ def bicycle(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     sketch.fill("pedal", capsule(crank, (crank[0] + 0.06, crank[1] + 0.16), 0.018, steps=3), paint=METAL)
     sketch.fill("pedal", rounded_rectangle(crank[0] - 0.01, crank[1] + 0.14, crank[0] + 0.13, crank[1] + 0.19, 0.02))
     if rng.random() < 0.4:
-        sketch.part("basket", "basket", tone(rng, "brown", "white", "black", besides=paint))
-        x, y = neck[0] + 0.1, neck[1] - 0.04
-        sketch.fill("basket", rounded([(x, y), (x + 0.32, y), (x + 0.27, y + 0.24), (x + 0.05, y + 0.24)], 0.03))
-        for i in range(1, 4):
-            sketch.fill(
-                "basket",
-                stroke([(x + 0.02 * i, y + 0.06 * i), (x + 0.32 - 0.02 * i, y + 0.06 * i)], 0.015),
-                shade=-0.35,
-            )
+        _add_bicycle_basket(sketch, rng, paint, neck[0] + 0.1, neck[1] - 0.04)
     return sketch.drawing(
         {"seat": seat_top, "hand": (float(bar[-2][0]), float(bar[-2][1])), "foot": (crank[0] + 0.06, crank[1] + 0.16)}
     )
+
+
+def _add_bicycle_basket(sketch: Sketch, rng: np.random.Generator, paint: Paint, x: float, y: float) -> None:
+    """Adds a woven basket with its top left corner at (x, y)."""
+    sketch.part("basket", "basket", tone(rng, "brown", "white", "black", besides=paint))
+    sketch.fill("basket", rounded([(x, y), (x + 0.32, y), (x + 0.27, y + 0.24), (x + 0.05, y + 0.24)], 0.03))
+    for i in range(1, 4):
+        sketch.fill(
+            "basket",
+            stroke([(x + 0.02 * i, y + 0.06 * i), (x + 0.32 - 0.02 * i, y + 0.06 * i)], 0.015),
+            shade=-0.35,
+        )
 
 
 def motorcycle(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:

@@ -122,9 +122,28 @@ def snowman(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
     )
     sketch.part("head/nose", "nose", tone(rng, "orange"))
     sketch.fill("head/nose", polygon((0.0, top_y - 0.04), (0.34, top_y + 0.04), (0.0, top_y + 0.07)))
+    brim = top_y - 0.72 * top
+    _add_snowman_hat(sketch, rng, brim)
+    neck = top_y + 0.92 * top
+    sketch.part(
+        "scarf",
+        "scarf",
+        Paint(
+            tone(rng, "red", "blue", "green", "purple", "orange", "pink").color,
+            "striped" if rng.random() < 0.4 else "plain",
+        ),
+    )
+    sketch.fill(
+        "scarf", rounded([(0.08, neck), (0.24, neck), (0.28, neck + 0.42), (0.1, neck + 0.42)], 0.03), shade=-0.12
+    )
+    sketch.fill("scarf", rounded_rectangle(-0.27, neck - 0.08, 0.27, neck + 0.08, 0.07))
+    return sketch.drawing({"head": (0.0, brim - 0.3), "hand": (mid + 0.42, mid_y - 0.3)})
+
+
+def _add_snowman_hat(sketch: Sketch, rng: np.random.Generator, brim: float) -> None:
+    """Adds a top hat with a band, or a woolen cap with a bobble, whose brim is at the height `brim`."""
     hat = tone(rng, "black", "red", "blue", "green", "brown")
     sketch.part("head/hat", "hat", hat)
-    brim = top_y - 0.72 * top
     if rng.random() < 0.6:
         sketch.fill("head/hat", rectangle(-0.2, brim - 0.34, 0.2, brim))
         sketch.fill("head/hat", rounded_rectangle(-0.32, brim - 0.04, 0.32, brim + 0.05, 0.04))
@@ -145,20 +164,6 @@ def snowman(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
             ),
         )
         sketch.fill("head/hat", ellipse(0.0, brim - 0.32, 0.09, count=12), shade=0.3)
-    neck = top_y + 0.92 * top
-    sketch.part(
-        "scarf",
-        "scarf",
-        Paint(
-            tone(rng, "red", "blue", "green", "purple", "orange", "pink").color,
-            "striped" if rng.random() < 0.4 else "plain",
-        ),
-    )
-    sketch.fill(
-        "scarf", rounded([(0.08, neck), (0.24, neck), (0.28, neck + 0.42), (0.1, neck + 0.42)], 0.03), shade=-0.12
-    )
-    sketch.fill("scarf", rounded_rectangle(-0.27, neck - 0.08, 0.27, neck + 0.08, 0.07))
-    return sketch.drawing({"head": (0.0, brim - 0.3), "hand": (mid + 0.42, mid_y - 0.3)})
 
 
 def slide(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:

@@ -244,33 +244,11 @@ def trash_can(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
         "lid", "lid", None if rng.random() < 0.5 else tone(rng, "black", "gray", "yellow", "blue", besides=paint), pose
     )
     if pose == "open":
-        sketch.fill(
-            lid,
-            rounded(
-                [
-                    (wide - 0.02, -tall),
-                    (wide + 0.2, -tall - 0.5),
-                    (wide + 0.3, -tall - 0.46),
-                    (wide + 0.08, -tall + 0.04),
-                ],
-                0.04,
-            ),
-            shade=-0.15,
-        )
+        outline = [(wide - 0.02, 0.0), (wide + 0.2, -0.5), (wide + 0.3, -0.46), (wide + 0.08, 0.04)]
     else:
-        sketch.fill(
-            lid,
-            rounded(
-                [
-                    (-wide - 0.07, -tall + 0.03),
-                    (-wide + 0.02, -tall - 0.14),
-                    (wide - 0.02, -tall - 0.14),
-                    (wide + 0.07, -tall + 0.03),
-                ],
-                0.06,
-            ),
-            shade=-0.15,
-        )
+        outline = [(-wide - 0.07, 0.03), (-wide + 0.02, -0.14), (wide - 0.02, -0.14), (wide + 0.07, 0.03)]
+    sketch.fill(lid, rounded([(x, -tall + y) for x, y in outline], 0.04 if pose == "open" else 0.06), shade=-0.15)
+    if pose != "open":
         sketch.part("lid/handle", "handle", METAL)
         sketch.fill("lid/handle", rounded_rectangle(-0.12, -tall - 0.21, 0.12, -tall - 0.11, 0.04))
     return sketch.drawing({"inside": (0.0, -tall)})

@@ -87,6 +87,18 @@ def _car_side(rng: np.random.Generator, paint: Paint) -> Drawing:
     right = [(pillar + 0.05, sill), (pillar + 0.05, roof), (front - lean_front - 0.06, roof), (front - 0.2, sill)]
     _add_pane(sketch, "window1", rounded(left, 0.07))
     _add_pane(sketch, "window2", rounded(right, 0.07))
+    _add_side_doors(sketch, rear, pillar, front, sill, back_x)
+    _add_side_lights(sketch, rng, paint, length, belt)
+    hub = METAL if rng.random() < 0.7 else material(92, 96, 104)
+    spokes = int(rng.integers(4, 8))
+    for path, x in (("wheel1", back_x), ("wheel2", front_x)):
+        sketch.fill("", segment(x, -radius, radius * 1.22, radius * 1.22, 180, 360), paint=DARK)
+        add_wheel(sketch, path, x, radius, hub, spokes)
+    return sketch.drawing({"seat": (pillar, -0.5 * top), "top": ((rear + front) / 2, -top)})
+
+
+def _add_side_doors(sketch: Sketch, rear: float, pillar: float, front: float, sill: float, back_x: float) -> None:
+    """Adds both doors of a car from the side around its `pillar`; the rear one clears the wheel at `back_x`."""
     door_end, foot = front - 0.12, -0.3
     _add_door(
         sketch,
@@ -111,6 +123,10 @@ def _car_side(rng: np.random.Generator, paint: Paint) -> Drawing:
         (pillar + 0.08, sill + 0.17),
         0.3,
     )
+
+
+def _add_side_lights(sketch: Sketch, rng: np.random.Generator, paint: Paint, length: float, belt: float) -> None:
+    """Adds the headlight and the tail light of a car from the side, below its `belt` line."""
     sketch.part("light1", "headlight", LAMP)
     sketch.fill(
         "light1",
@@ -126,12 +142,6 @@ def _car_side(rng: np.random.Generator, paint: Paint) -> Drawing:
     )
     sketch.part("light2", "tail light", tone(rng, "red", "orange", besides=paint))
     sketch.fill("light2", rounded_rectangle(0.01, -belt + 0.06, 0.24, -0.58, 0.05))
-    hub = METAL if rng.random() < 0.7 else material(92, 96, 104)
-    spokes = int(rng.integers(4, 8))
-    for path, x in (("wheel1", back_x), ("wheel2", front_x)):
-        sketch.fill("", segment(x, -radius, radius * 1.22, radius * 1.22, 180, 360), paint=DARK)
-        add_wheel(sketch, path, x, radius, hub, spokes)
-    return sketch.drawing({"seat": (pillar, -0.5 * top), "top": ((rear + front) / 2, -top)})
 
 
 def _car_front(rng: np.random.Generator, paint: Paint) -> Drawing:
@@ -168,13 +178,7 @@ def _car_front(rng: np.random.Generator, paint: Paint) -> Drawing:
         ),
     )
     sketch.fill("", rounded_rectangle(-0.9 * half, -0.34, 0.9 * half, -0.22, 0.05), shade=-0.35)
-    sketch.part("grille", "grille", DARK)
-    sketch.fill("grille", rounded_rectangle(-0.42 * half, -hood + 0.12, 0.42 * half, -0.5, 0.06))
-    for y in np.linspace(-hood + 0.19, -0.56, 3):
-        sketch.fill("grille", rectangle(-0.38 * half, y - 0.015, 0.38 * half, y + 0.015), shade=0.35)
-    sketch.part("plate", "license plate", PALE)
-    sketch.fill("plate", rounded_rectangle(-0.26, -0.48, 0.26, -0.34, 0.03))
-    sketch.fill("plate", rectangle(-0.2, -0.435, 0.2, -0.385), paint=DARK)
+    _add_grille(sketch, half, hood)
     wide = rng.random() < 0.5
     for number, side in (("1", -1), ("2", 1)):
         sketch.part(f"headlight{number}", "headlight", LAMP)
@@ -186,6 +190,17 @@ def _car_front(rng: np.random.Generator, paint: Paint) -> Drawing:
         inner, outer = sorted((side * 0.98 * half, side * (half + 0.22)))
         sketch.fill(f"mirror{number}", rounded_rectangle(inner, -belt - 0.14, outer, -belt + 0.02, 0.05), shade=-0.2)
     return sketch.drawing({"top": (0.0, -top)})
+
+
+def _add_grille(sketch: Sketch, half: float, hood: float) -> None:
+    """Adds the grille with its bars and the license plate of a car from the front."""
+    sketch.part("grille", "grille", DARK)
+    sketch.fill("grille", rounded_rectangle(-0.42 * half, -hood + 0.12, 0.42 * half, -0.5, 0.06))
+    for y in np.linspace(-hood + 0.19, -0.56, 3):
+        sketch.fill("grille", rectangle(-0.38 * half, y - 0.015, 0.38 * half, y + 0.015), shade=0.35)
+    sketch.part("plate", "license plate", PALE)
+    sketch.fill("plate", rounded_rectangle(-0.26, -0.48, 0.26, -0.34, 0.03))
+    sketch.fill("plate", rectangle(-0.2, -0.435, 0.2, -0.385), paint=DARK)
 
 
 def bus(rng: np.random.Generator, paint: Paint, pose: str) -> Drawing:
