@@ -25,8 +25,8 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 """Source: the statistics that timm's ImageNet backbones expect."""
 
 NECK_SCALE = 0.25
-"""Brings the neck's first output to a spread of about one, as SAM's layer-normed neck has it; ours, measured: at 3.7
-the decoder's attention starts saturated."""
+"""Brings the neck's first output to a spread of about one, as SAM's layer-normed neck has it; ours: without it the
+spread was 3.7."""
 
 FEATURE_SCALE = 0.05
 """Factor on the last batch norm of the vision tower, undone by the projector's first layer. The published features are
@@ -35,8 +35,8 @@ all positive, 1.4 on average over 1280 channels, so one Adam step of 1e-3 on the
 
 TOWER_SPREAD = 0.3
 PROJECTOR_SPREAD = 0.05
-"""Of the features and of the projector's new weights in `tower_from_grounding`: image tokens come out about as long as
-word embeddings. Ours."""
+"""Of the features and of the projector's new weights in `tower_from_grounding`. Ours: after training, image tokens were
+3.1 long and word embeddings 1.5."""
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
