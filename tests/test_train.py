@@ -492,8 +492,40 @@ def test_weights_can_come_from_another_model(base: Path, tmp_path: Path) -> None
     assert taken <= same(other, after)
     kept = {name for name in after if name.startswith("lmm.")}
     assert kept <= same(started, after)
-    with pytest.raises(UserError, match="holds no weights of 'nothing'"):
+    with pytest.raises(UserError, match="has no module 'nothing'"):
         train(write_recipe(base, tmp_path, output=str(tmp_path / "b"), init_from={"nothing": str(tmp_path / "other")}))
+
+
+def test_weights_can_come_from_a_module_of_another_name(base: Path, tmp_path: Path) -> None:
+    """Both encoders of the tiny model have the same backbone; the tower has a last layer besides."""
+    tiny_model(seed=7).save_pretrained(tmp_path / "other")
+    backbone, tower = "sam.vision_encoder.backbone.timm_model", "lmm.model.vision_tower.timm_model"
+    recipe = write_recipe(
+        base,
+        tmp_path,
+        init_from={backbone: f"{tmp_path / 'other'}#{tower}"},
+        trainable=["seg_projector"],
+        trainer={"max_steps": 1},
+    )
+    other, after = weights(tmp_path / "other"), weights(train(recipe))
+    taken = [name for name in after if name.startswith(backbone)]
+    assert taken and all(torch.equal(after[name], other[tower + name[len(backbone) :]]) for name in taken)
+
+
+def test_image_tokens_learn_their_words_without_any_text(base: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(
+        base,
+        tmp_path,
+        conversations_per_image=0,
+        loss={"lm": 0.0, "bce": 0.0, "dice": 0.0, "words": 1.0},
+        trainer={"max_steps": 30, "learning_rate": 1e-2},
+    )
+    folder = train(recipe)
+    log = [json.loads(line) for line in (folder.parent / "log.jsonl").read_text().splitlines()]
+    words = [record["word_loss"] for record in log if "word_loss" in record]
+    assert words[-1] < 0.5 * words[0]
+    untouched = {name for name in weights(folder) if name.startswith(("sam.", "seg_projector."))}
+    assert untouched <= same(weights(base / "model"), weights(folder))
 
 
 # recipes

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mglmm import grounding
-from mglmm.model.build import at_resolution, load_backbone, new_config, new_model, tower_from_grounding
+from mglmm.model.build import at_resolution, load_backbone, new_config, new_model
 from mglmm.model.processing_mglmm import ADDED_TOKENS
 from mglmm.schema import GroundedText, Span
 from tests.model.tiny import SHAPE, tiny_model, tiny_processor, tiny_tokenizer
@@ -76,17 +76,3 @@ def test_another_resolution_is_what_building_at_it_gives() -> None:
     logits, _ = model.decode_masks(features, torch.zeros(2, dtype=torch.long), torch.randn(2, 32))
     assert logits.shape == (2, 24, 24)
     assert processor.mask_label_size == 48
-
-
-def test_tower_takes_over_what_the_grounding_encoder_sees() -> None:
-    torch.manual_seed(0)
-    model = new_model(LITE0, tiny_tokenizer()).eval()
-    pixels = torch.randn(6, 3, 64, 64)
-    tower_from_grounding(model, pixels)
-    with torch.no_grad():
-        features = model.lmm.model.vision_tower(pixels).last_hidden_state
-        maps = model.sam.vision_encoder.backbone(pixels).last_hidden_state[-1]
-    mean, spread = maps.mean((0, 2, 3), keepdim=True), maps.var((0, 2, 3), keepdim=True).add(1e-3).sqrt()
-    expected = ((maps - mean) / spread * 0.3).clamp(0, 6)
-    torch.testing.assert_close(features[:, :320], expected, atol=1e-3, rtol=1e-3)
-    assert features[:, 640:].abs().max() == 0

@@ -40,3 +40,13 @@ def test_iou_error_of_the_true_iou_is_zero() -> None:
 @pytest.mark.parametrize("loss", [losses.mask_bce, losses.mask_dice])
 def test_no_masks_cost_nothing(loss) -> None:
     assert loss(torch.zeros(0, 4, 4), torch.zeros(0, 4, 4)) == 0
+
+
+def test_word_loss_is_the_mean_cross_entropy_of_the_image_tokens_that_have_words() -> None:
+    logits = torch.randn(2, 3, 5)
+    index = torch.tensor([[0, 0, 1], [2, 2, 0], [1, 4, 3]])  # image 0, token 2: words 1 and 4; image 1, token 0: word 3
+    share = torch.tensor([0.25, 0.75, 1.0])
+    log_p = logits.log_softmax(-1)
+    expected = -(0.25 * log_p[0, 2, 1] + 0.75 * log_p[0, 2, 4] + log_p[1, 0, 3]) / 2
+    assert losses.word_loss(logits, index, share) == pytest.approx(float(expected), rel=1e-6)
+    assert losses.word_loss(logits, torch.zeros(3, 0, dtype=torch.long), torch.zeros(0)) == 0

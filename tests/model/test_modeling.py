@@ -157,6 +157,44 @@ def test_images_beyond_the_grounded_share_train_text_alone(model, processor) -> 
     torch.testing.assert_close(output.lm_loss, whole.lm_loss, **FLOAT32)
 
 
+def test_words_of_image_tokens_are_those_of_the_segments_at_their_place(processor) -> None:
+    """The image's 2 x 2 tokens: one phrase over the left half, another over the lower right quarter."""
+    left, lower_right = np.zeros((48, 80), bool), np.zeros((48, 80), bool)
+    left[:, :40] = True
+    lower_right[24:, 40:] = True
+    rles = [Rle.from_mask(mask).to_coco() for mask in (left, lower_right)]
+    index, share = processor.word_targets(["red car", "dog"], rles)
+    red_car, dog = (processor.tokenizer(text, add_special_tokens=False)["input_ids"] for text in (" red car", " dog"))
+    found = {(int(t), int(w)): float(s) for (t, w), s in zip(index.T, share, strict=True)}
+    expected = {(t, w): red_car.count(w) / len(red_car) for t in (0, 2) for w in red_car}
+    expected |= {(3, w): dog.count(w) / len(dog) for w in dog}
+    assert found == pytest.approx(expected)
+
+
+def test_what_covers_a_quarter_of_a_token_speaks_half_as_loud_as_what_covers_it_all(processor) -> None:
+    whole, quarter = np.zeros((64, 64), bool), np.zeros((64, 64), bool)
+    whole[:32, :32] = True
+    quarter[:16, :16] = True
+    index, share = processor.word_targets(["car", "dog"], [Rle.from_mask(m).to_coco() for m in (whole, quarter)])
+    dog = processor.tokenizer(" dog", add_special_tokens=False)["input_ids"]
+    assert set(index[0].tolist()) == {0}
+    spoken = sum(float(s) for (_, w), s in zip(index.T, share, strict=True) if w in dog)
+    shared = set(dog) & set(processor.tokenizer(" car", add_special_tokens=False)["input_ids"])
+    assert not shared and spoken == pytest.approx(1 / 3)
+
+
+def test_images_without_text_take_the_word_loss_alone(model, processor) -> None:
+    items = [item(0, 2), item(1, 3)]
+    batch = Collator(processor, words=True)([i._replace(conversations=[]) for i in items])
+    assert set(batch) == {"pixel_values", "word_index", "word_share"}
+    alone = model(**batch)
+    together = model(**Collator(processor, packed=True, words=True)(items))
+    assert alone.lm_loss is None and alone.mask_logits is None and alone.word_loss > 0
+    torch.testing.assert_close(together.word_loss, alone.word_loss, **FLOAT32)
+    without = model(**Collator(processor, packed=True)(items))
+    torch.testing.assert_close(together.lm_loss, without.lm_loss, **FLOAT32)
+
+
 def test_no_masks_at_all_gives_a_finite_loss(model, processor) -> None:
     output = model(**Collator(processor)([item(1, 0)]))
     assert torch.isfinite(output.loss) and output.mask_bce == 0

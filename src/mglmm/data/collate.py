@@ -29,6 +29,14 @@ class ExampleMaker(Protocol):
         """One training example."""
         ...
 
+    def pixels(self, images: Any) -> dict[str, torch.Tensor]:
+        """What the language model sees of the images."""
+        ...
+
+    def word_targets(self, phrases: Any, rles: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        """The words of each image token."""
+        ...
+
 
 class Row(NamedTuple):
     """One row of a batch: token ids, labels, position of each token in its conversation, and which conversation of
@@ -82,18 +90,30 @@ class Collator:
 
     With `grounded_share` below 1 only the first images of the batch, that share of B, come with their grounding pixels
     and masks; the others train the text alone, at a fraction of the cost.
+
+    With `words` there are also word_index int[3, K] and word_share float[K]: what each image token should stand for.
+    Items without conversations give a batch of pixel_values and these alone.
     """
 
     def __init__(
-        self, processor: ExampleMaker, with_image: bool = True, packed: bool = False, grounded_share: float = 1.0
+        self,
+        processor: ExampleMaker,
+        with_image: bool = True,
+        packed: bool = False,
+        grounded_share: float = 1.0,
+        words: bool = False,
     ):
         self.processor = processor
         self.with_image = with_image
         self.packed = packed
         self.grounded_share = grounded_share
+        self.words = words
 
     def __call__(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """The batch of these items."""
+        words = self._words(items) if self.words else {}
+        if not any(item.conversations for item in items):
+            return {**self.processor.pixels([item.image for item in items]), **words}
         examples = [
             self.processor.example(
                 item.image,
@@ -127,7 +147,19 @@ class Collator:
             batch["attention_mask"] = (conversation >= 0).long()
         if self.with_image:
             batch["pixel_values"] = torch.stack([e["pixel_values"] for e in examples])
-        return batch
+        return batch | words
+
+    def _words(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
+        """word_index and word_share of all images."""
+        index, share = [], []
+        for number, item in enumerate(items):
+            segments = item.sample.segments
+            places, shares = self.processor.word_targets(
+                [s.caption or s.label for s in segments], [s.rle.to_coco() for s in segments]
+            )
+            index.append(torch.cat([torch.full((1, places.shape[1]), number), places]))
+            share.append(shares)
+        return {"word_index": torch.cat(index, 1), "word_share": torch.cat(share)}
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

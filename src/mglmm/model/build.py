@@ -33,11 +33,6 @@ FEATURE_SCALE = 0.05
 all positive, 1.4 on average over 1280 channels, so one Adam step of 1e-3 on the projector moves its units by
 1.7: all image tokens become one constant and the language model is blind for good. Ours, measured (docs/log.md)."""
 
-TOWER_SPREAD = 0.3
-PROJECTOR_SPREAD = 0.05
-"""Of the features and of the projector's new weights in `tower_from_grounding`. Ours: after training, image tokens were
-3.1 long and word embeddings 1.5."""
-
 CHAT_TEMPLATE = (
     "{% for message in messages %}"
     "{{ 'USER: ' if message.role == 'user' else ' ' }}"
@@ -170,35 +165,6 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
         do_sample=False,
     )
     return model
-
-
-@torch.no_grad()
-def tower_from_grounding(model: MGLMMForConditionalGeneration, pixel_values: torch.Tensor) -> None:
-    """Let the vision tower start from what the grounding encoder has learned (in place), with a new projector.
-
-    The tower's last layer, which the grounding encoder lacks, hands on the last map's channels x as relu(z) and
-    relu(-z), where z is x standardised over `pixel_values` (float[N, 3, h, w], as the tower sees them):
-    features without a common offset, in which what differs from image to image is what counts. For models of
-    `new_model` over a timm EfficientNet.
-    """
-    tower, backbone = model.lmm.model.vision_tower.timm_model, model.sam.vision_encoder.backbone
-    target = tower.state_dict()
-    for name, value in backbone.timm_model.state_dict().items():
-        target[name].copy_(value)
-    maps = torch.cat([backbone(part).last_hidden_state[-1] for part in pixel_values.split(16)])
-    mean, variance = maps.mean((0, 2, 3)), maps.var((0, 2, 3))
-    width = len(mean)
-    tower.conv_head.weight.zero_()
-    tower.conv_head.weight[: 2 * width, :, 0, 0] = torch.cat([torch.eye(width), -torch.eye(width)])
-    tower.bn2.running_mean.zero_()
-    tower.bn2.running_var.fill_(1.0)
-    tower.bn2.running_mean[: 2 * width] = torch.cat([mean, -mean])
-    tower.bn2.running_var[: 2 * width] = variance.repeat(2)
-    tower.bn2.weight.fill_(TOWER_SPREAD)
-    tower.bn2.bias.zero_()
-    for layer in (model.lmm.model.multi_modal_projector.linear_1, model.lmm.model.multi_modal_projector.linear_2):
-        nn.init.normal_(layer.weight, std=PROJECTOR_SPREAD)
-        nn.init.zeros_(layer.bias)
 
 
 def at_resolution(

@@ -9,10 +9,10 @@ class MGLMMConfig(PreTrainedConfig):
     """An image-text-to-text model (`lmm_config`) and a SAM-family model (`sam_config`), joined at `[SEG]`.
 
     The three token ids are those of the tokenizer saved beside the model. `seg_projector_dim` is the hidden width of
-    the projector from the language model to the mask prompt. The four weights make the training loss:
-    `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error`.
+    the projector from the language model to the mask prompt. The five weights make the training loss:
+    `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss`.
 
-    Source: published weights 1.0 / 2.0 / 0.5 and no IoU term (arXiv 2409.13407; REFERENCE section 1).
+    Source: published weights 1.0 / 2.0 / 0.5 and neither IoU nor words (arXiv 2409.13407; REFERENCE section 1).
     """
 
     model_type = "mglmm"
@@ -30,6 +30,7 @@ class MGLMMConfig(PreTrainedConfig):
         mask_bce_weight: float = 2.0,
         mask_dice_weight: float = 0.5,
         iou_loss_weight: float = 0.0,
+        word_loss_weight: float = 0.0,
         **kwargs: Any,
     ):
         self.lmm_config = _as_config(lmm_config, default="llava")
@@ -42,6 +43,7 @@ class MGLMMConfig(PreTrainedConfig):
         self.mask_bce_weight = mask_bce_weight
         self.mask_dice_weight = mask_dice_weight
         self.iou_loss_weight = iou_loss_weight
+        self.word_loss_weight = word_loss_weight
         super().__init__(**kwargs)
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:

@@ -1,4 +1,4 @@
-"""Mask losses, each averaged over all masks of the batch."""
+"""Mask losses, each averaged over all masks of the batch, and the loss of the words that image tokens stand for."""
 
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits
@@ -48,3 +48,16 @@ def iou_error(logits: torch.Tensor, targets: torch.Tensor, iou_scores: torch.Ten
     union = (found | truth).sum(1).clamp(min=1)
     actual = (found & truth).sum(1) / union
     return ((iou_scores - actual) ** 2).sum() / max(len(logits), 1)
+
+
+def word_loss(logits: torch.Tensor, index: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy between the words that each image token is read as and the words of what lies there; 0 if
+    nothing lies anywhere.
+
+    Args:
+        logits: float[B, N, V], what the language model's head reads from the N image tokens of B images.
+        index: int[3, K], for each target its image, image token and word.
+        share: float[K], the probability of that word; those of one image token sum to 1.
+    """
+    image, token, word = index
+    return -(share * logits.log_softmax(-1)[image, token, word]).sum() / share.sum().clamp(min=1)

@@ -6,10 +6,13 @@ The way of the data, with B images, R conversations (rows), T tokens, M masks (=
     hidden state before each [SEG]        -> seg_projector -> prompts[M, C]
     grounding_pixel_values[B, 3, S, S]    -> grounding encoder -> features
     prompts, features                     -> mask decoder -> mask_logits[M, h, w]
+
+In training, the language model's head also reads the image tokens themselves (`word_loss`): each should speak the words
+of what lies at its place, before any layer has mixed it with others.
 """
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +40,7 @@ class MGLMMOutput(ModelOutput):
     mask_bce: torch.Tensor | None = None
     mask_dice: torch.Tensor | None = None
     iou_error: torch.Tensor | None = None
+    word_loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     mask_logits: torch.Tensor | None = None
     iou_scores: torch.Tensor | None = None
@@ -106,20 +110,22 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def forward(
         self,
-        input_ids: torch.Tensor,
+        input_ids: torch.Tensor | None = None,
         attention_mask: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         grounding_pixel_values: torch.Tensor | None = None,
         row_image_index: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         mask_labels: torch.Tensor | None = None,
+        word_index: torch.Tensor | None = None,
+        word_share: torch.Tensor | None = None,
         return_dict: bool | None = None,
         **lmm_inputs: Any,
     ) -> MGLMMOutput:
         """Losses (with `labels`) or logits (without), and the masks of every `[SEG]`.
 
         Args:
-            input_ids: int[R, T].
+            input_ids: int[R, T]; None: images without text, of which only the word loss is taken.
             attention_mask: bool or int[R, T], true where there is a token.
             pixel_values: the LMM's image input; with `row_image_index` one entry per image, else what the LMM wants.
             grounding_pixel_values: float[B', 3, S, S] of the first B' <= B images; for the others no mask is made, and
@@ -128,12 +134,22 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             labels: int[R, T], -100 where no loss is taken.
             mask_labels: bool or float[M, h', w'], the truth of each trained `[SEG]` of those images; logits are
                 resized to h' x w'.
+            word_index, word_share: int[3, K] and float[K], the words of each image token (see `losses.word_loss`).
 
         Raises:
             ValueError: the number of `[SEG]` and of `mask_labels` differ.
         """
-        hidden = self._hidden_states(input_ids, attention_mask, pixel_values, row_image_index, lmm_inputs)
         output = MGLMMOutput()
+        features = None
+        if pixel_values is not None and (row_image_index is not None or word_index is not None):
+            features = self.lmm.get_image_features(pixel_values, return_dict=True).pooler_output
+        if features is not None and word_index is not None and word_share is not None:
+            read = self.get_output_embeddings()(self.lmm.model.language_model.norm(torch.stack(list(features))))
+            output.word_loss = losses.word_loss(read.float(), word_index, word_share)
+            output.loss = self.config.word_loss_weight * output.word_loss
+        if input_ids is None:
+            return output
+        hidden = self._hidden_states(input_ids, attention_mask, pixel_values, features, row_image_index, lmm_inputs)
         if labels is None:
             output.logits = self.get_output_embeddings()(hidden)
         else:
@@ -141,7 +157,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             output.lm_loss = cross_entropy(
                 self.get_output_embeddings()(hidden[:, :-1][trained]).float(), labels[:, 1:][trained]
             )
-            output.loss = self.config.lm_loss_weight * output.lm_loss
+            output.loss = _sum(output.loss, self.config.lm_loss_weight * output.lm_loss)
         if grounding_pixel_values is None:
             return output
 
@@ -165,16 +181,16 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         input_ids: torch.Tensor,
         attention_mask: torch.Tensor | None,
         pixel_values: torch.Tensor | None,
+        features: Sequence[torch.Tensor] | None,
         row_image_index: torch.Tensor | None,
         lmm_inputs: dict[str, Any],
     ) -> torch.Tensor:
         """The LMM's last hidden states float[R, T, D], after its final norm."""
-        if row_image_index is None or pixel_values is None:
+        if row_image_index is None or features is None:
             return self.lmm.model(
                 input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values, **lmm_inputs
             ).last_hidden_state
         embeddings = self.lmm.get_input_embeddings()(input_ids)
-        features = self.lmm.get_image_features(pixel_values, return_dict=True).pooler_output
         of_rows = torch.cat([features[i] for i in row_image_index.tolist()]).to(embeddings.dtype)
         placeholder = input_ids == self.config.lmm_config.image_token_id
         if int(placeholder.sum()) != len(of_rows):
@@ -202,7 +218,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             + self.config.mask_dice_weight * output.mask_dice
             + self.config.iou_loss_weight * output.iou_error
         )
-        output.loss = mask_loss if output.loss is None else output.loss + mask_loss
+        output.loss = _sum(output.loss, mask_loss)
 
     def encode_grounding(self, grounding_pixel_values: torch.Tensor) -> sam.GroundingFeatures:
         """What the grounding encoder sees in float[B, 3, S, S]: costly, keep it for the following turns."""
@@ -296,3 +312,8 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return GroundedOutput(
             sequences, list(logits.split(counts)), list(scores.split(counts)), list(prompts.split(counts))
         )
+
+
+def _sum(loss: torch.Tensor | None, part: torch.Tensor) -> torch.Tensor:
+    """The loss with one more part."""
+    return part if loss is None else loss + part

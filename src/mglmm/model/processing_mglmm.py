@@ -1,5 +1,6 @@
 """Between people's types and tensors: images, turns and masks in; predictions' texts and masks out."""
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from itertools import groupby
@@ -154,6 +155,41 @@ class MGLMMProcessor(ProcessorMixin):
         if with_image:
             example["pixel_values"] = self.pixels([image])["pixel_values"][0]
         return example
+
+    def word_targets(
+        self, phrases: Sequence[str], rles: Sequence[masks.CocoRle]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The words that each image token should stand for, given what lies at its place.
+
+        A segment speaks the words of its phrase, each with the square root of the share of the token's square that it
+        covers (ours: so that what is small is heard beside what is large).
+
+        Args:
+            phrases: one per segment, such as "red striped bag".
+            rles: their masks.
+
+        Returns:
+            int[2, K] image token and word; float[K] its probability. Those of one image token sum to 1; a token whose
+            square no segment touches has none.
+
+        Raises:
+            ValueError: the image tokens are no grid over the whole image.
+        """
+        side = math.isqrt(self.image_seq_length)
+        if side * side != self.image_seq_length or getattr(self.image_processor, "do_center_crop", False):
+            raise ValueError("word targets need an image processor that stretches the image over a square of tokens")
+        if not rles:
+            return torch.zeros(2, 0, dtype=torch.long), torch.zeros(0)
+        full = torch.from_numpy(masks.decode_many(list(rles)).astype(np.float32))[:, None]
+        covered = interpolate(full, (side, side), mode="area")[:, 0].flatten(1).sqrt()
+        shares = torch.zeros(side * side, len(self.tokenizer))
+        for phrase, cover in zip(phrases, covered, strict=True):
+            words = self.tokenizer(" " + phrase, add_special_tokens=False)["input_ids"]
+            for word in words:
+                shares[:, word] += cover / len(words)
+        shares /= shares.sum(1, keepdim=True).clamp(min=1e-6)
+        index = shares.nonzero().T
+        return index, shares[index[0], index[1]]
 
     def mask_targets(self, rles: Sequence[masks.CocoRle]) -> torch.Tensor:
         """bool[N, h, w]: the masks in the frame of the grounding image, at `mask_label_size`."""

@@ -65,7 +65,10 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
     set_seed(recipe.seed)
     model, processor = load_model(recipe)
     return train_model(
-        recipe, model, processor, Collator(processor, recipe.with_image, recipe.packed, recipe.grounded_share)
+        recipe,
+        model,
+        processor,
+        Collator(processor, recipe.with_image, recipe.packed, recipe.grounded_share, recipe.loss.words > 0),
     )
 
 
