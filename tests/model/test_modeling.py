@@ -106,9 +106,8 @@ def test_prompt_similarity_is_added_to_the_decoders_logits(model) -> None:
     prompts, image_index = torch.randn(3, 1, 32), torch.tensor([0, 1, 1])
     plain, scores = sam.decode(model.sam, features, image_index, prompts, chunk=2)
     logits, same_scores = sam.decode(model.sam, features, image_index, prompts, chunk=2, similarity=True)
-    places = torch.stack(
-        [(features.image_embeddings[i] * p[0, :, None, None]).sum(0) / 32**0.5 for i, p in zip(image_index, prompts)]
-    )
+    per_channel = features.image_embeddings[image_index] * prompts[:, 0, :, None, None]
+    places = per_channel.sum(1) / 32**0.5
     added = torch.nn.functional.interpolate(places[:, None], plain.shape[-2:], mode="bilinear")[:, 0]
     torch.testing.assert_close(logits, plain + added, **FLOAT32)
     assert torch.equal(scores, same_scores)

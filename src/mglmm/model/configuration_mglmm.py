@@ -9,11 +9,11 @@ class MGLMMConfig(PreTrainedConfig):
     """An image-text-to-text model (`lmm_config`) and a SAM-family model (`sam_config`), joined at `[SEG]`.
 
     The three token ids are those of the tokenizer saved beside the model. `seg_projector_dim` is the hidden width of
-    the projector from the language model to the mask prompt. With `prompt_similarity` the dot product of the prompt with
-    the image embedding is added to the mask decoder's logits (`sam.prompt_similarity`). The five weights make the
+    the projector from the language model to the mask prompt. With `prompt_similarity` the dot product of the prompt
+    with the image embedding is added to the mask decoder's logits (`sam.prompt_similarity`). The five weights make the
     training loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss`.
 
-    Source: published weights 1.0 / 2.0 / 0.5; IoU, words and similarity are ours (arXiv 2409.13407; REFERENCE section 1).
+    Source: published weights 1.0 / 2.0 / 0.5; the rest is ours (arXiv 2409.13407; REFERENCE section 1).
     """
 
     model_type = "mglmm"
