@@ -161,7 +161,9 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
                 module.reset_parameters()
     for convolution in model.sam.vision_encoder.neck.convs:
         convolution.weight.data *= NECK_SCALE
-    model.seg_projector[2].weight.data *= PROMPT_SCALE
+    last = model.seg_projector[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.data *= PROMPT_SCALE
     model.lmm.model.multi_modal_projector.linear_1.weight.data /= FEATURE_SCALE
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id,
