@@ -8,6 +8,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, SamConfig, 
 
 from mglmm.data.collate import Collator, TrainItem
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
+from mglmm.model.modeling_mglmm import GroundedOutput
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn
 from tests.model.tiny import tiny_model, tiny_processor
 
@@ -316,6 +317,17 @@ def test_constrained_markup_is_always_well_formed(talkative, processor, limit) -
         text, num_invalid = grounded_answer(raw)
         assert num_invalid == 0, raw
         assert len(text.segment_ids) == len(masks)
+
+
+def test_a_pixel_belongs_to_a_mask_above_the_saved_threshold(tmp_path) -> None:
+    logits = torch.linspace(-2, 2, 16 * 16).reshape(1, 16, 16)
+    output = GroundedOutput(torch.zeros(1, 0, dtype=torch.long), [logits], [torch.ones(1)], [torch.zeros(1, 32)])
+    processor = tiny_processor()
+    processor.mask_threshold = -1.0
+    processor.save_pretrained(tmp_path)
+    loaded = MGLMMProcessor.from_pretrained(tmp_path)
+    ((_, masks, _),) = loaded.post_process(output, [(16, 16)])
+    assert np.array_equal(masks, (logits > -1.0).numpy())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

@@ -192,6 +192,7 @@ def at_resolution(
         grounding_image_processor=_square_image_processor(grounding_size),
         image_seq_length=(image_size // 32) ** 2,
         mask_label_size=grounding_size // 2,
+        mask_threshold=processor.mask_threshold,
         chat_template=processor.chat_template,
     )
 

@@ -43,6 +43,8 @@ class MGLMMProcessor(ProcessorMixin):
         grounding_image_processor: makes `grounding_pixel_values` for the grounding encoder.
         image_seq_length: number of placeholder tokens an image takes in the text.
         mask_label_size: side of the square frame in which training compares masks, in pixels.
+        mask_threshold: the logit above which a pixel belongs to a mask (SAM's name; SAM has 0). A decoder that is not
+            yet sure finds more of what it means with a lower one.
         image_token: the placeholder's text.
     """
 
@@ -53,12 +55,14 @@ class MGLMMProcessor(ProcessorMixin):
         grounding_image_processor: Any,
         image_seq_length: int = 576,
         mask_label_size: int = 256,
+        mask_threshold: float = 0.0,
         image_token: str = "<image>",
         chat_template: str | dict[str, str] | None = None,
         **kwargs: Any,
     ):
         self.image_seq_length = image_seq_length
         self.mask_label_size = mask_label_size
+        self.mask_threshold = mask_threshold
         self.image_token = image_token
         self.grounding_image_processor = grounding_image_processor
         super().__init__(image_processor, tokenizer, grounding_image_processor, chat_template=chat_template, **kwargs)
@@ -269,7 +273,7 @@ class MGLMMProcessor(ProcessorMixin):
         """For each row the raw answer, its masks bool[M, H, W] in the image's `sizes` and their scores (0..1)."""
         results = []
         for row, size in enumerate(sizes):
-            full = self.resize_masks(output.mask_logits[row], size) > 0
+            full = self.resize_masks(output.mask_logits[row], size) > self.mask_threshold
             results.append(
                 (
                     self.decode_answer(output.sequences[row].tolist()),

@@ -137,6 +137,8 @@ class TrainRecipe(Recipe):
     `folder#name` those under another name: `sam.vision_encoder.backbone: out/words/model#lmm.model.vision_tower`."""
     resolution: Resolution | None = None
     """Let the model see images at another size than the one it was made for."""
+    mask_threshold: float | None = None
+    """The logit above which a pixel belongs to a mask, from now on (`MGLMMProcessor`); null: as it was."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
     """Type in which the weights are held; keep float32 for weights that are trained in full."""
 

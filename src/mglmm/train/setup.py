@@ -65,6 +65,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     model.config.mask_dice_weight = recipe.loss.dice
     model.config.iou_loss_weight = recipe.loss.iou
     model.config.word_loss_weight = recipe.loss.words
+    if recipe.mask_threshold is not None:
+        processor.mask_threshold = recipe.mask_threshold
     cast: nn.Module = model
     # convolutions on a CPU: 1.5 times as fast, forward and backward, with the channels last
     cast.to(getattr(torch, recipe.dtype))
