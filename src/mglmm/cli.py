@@ -20,6 +20,7 @@ from mglmm import __version__
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
+    from mglmm.eval.scorers import Measures
     from mglmm.predict import ImagePrediction, Predictor
 
 USER_ERROR = 2
@@ -114,6 +115,7 @@ def train(options: argparse.Namespace) -> None:
 def evaluate(options: argparse.Namespace) -> None:
     """Run a benchmark and print its scores; goes on where an interrupted run stopped."""
     from mglmm.eval.run import run_benchmark
+    from mglmm.eval.samples import Inputs
 
     out = options.out or Path("out") / "eval" / options.benchmark
     _quiet()
@@ -121,12 +123,31 @@ def evaluate(options: argparse.Namespace) -> None:
         options.benchmark,
         model=options.model,
         out=out,
-        seeds=options.seeds,
-        data=options.data,
+        inputs=Inputs(options.seeds, options.data, options.split),
+        measures=_measures(options),
         limit=options.limit,
         device=options.device,
         batch_size=options.batch_size,
-        text_similarity=options.text_similarity,
+        max_new_tokens=options.max_new_tokens,
+    )
+    if result is not None:
+        print_scores(result, Console())
+        print(f"report: {out / 'report.html'}")
+
+
+def score(options: argparse.Namespace) -> None:
+    """Score predictions in files, whoever made them, and print the scores."""
+    from mglmm.eval.foreign import score_files
+
+    out = options.out or Path("out") / "score" / options.benchmark
+    result = score_files(
+        options.benchmark,
+        options.truth,
+        options.predictions,
+        out,
+        measures=_measures(options),
+        resamples=options.resamples,
+        partial=options.partial,
     )
     print_scores(result, Console())
     print(f"report: {out / 'report.md'}")
@@ -200,6 +221,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number; for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as the user error that it is: one line."""
 
@@ -242,12 +270,27 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--seeds", type=seed_range, metavar="A:B", help="pictures of the world (default: 500 held out)"
     )
-    command.add_argument("--data", type=Path, metavar="ROOT", help="folder of the data set")
+    command.add_argument("--data", type=Path, metavar="PATH", help="file of samples, or folder of photographs")
+    command.add_argument("--split", metavar="S", help="of a file of samples, only those of this split")
     command.add_argument("--limit", type=positive, metavar="N", help="only the first N questions")
     command.add_argument("--out", type=Path, metavar="DIR", help="(default: out/eval/BENCHMARK)")
     command.add_argument("--batch-size", type=positive, default=16, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    _add_score_options(command)
     _add_model_options(command)
+    _add_length_option(command)
+
+    command = _command(commands, "score", score, "score predictions in files: ours, or anyone's")
+    command.add_argument("benchmark", metavar="BENCHMARK")
+    command.add_argument(
+        "--truth", type=Path, nargs="+", required=True, metavar="T", help="samples.jsonl, or COCO-style truth"
+    )
+    command.add_argument(
+        "--predictions", type=Path, required=True, metavar="P", help="predictions.jsonl, a folder, or COCO results"
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="(default: out/score/BENCHMARK)")
+    command.add_argument("--partial", action="store_true", help="of COCO caption results, only the images answered")
+    command.add_argument("--resamples", type=whole, default=1000, metavar="N", help="of the bootstrap; 0: no intervals")
+    _add_score_options(command)
     return parser
 
 
@@ -266,6 +309,30 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 
 def _add_length_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-new-tokens", type=positive, default=512, metavar="N", help="(default: %(default)s)")
+
+
+def _add_score_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    command.add_argument("--no-captions", action="store_true", help="no METEOR, CIDEr, ...: these need a Java")
+    command.add_argument(
+        "--no-target-pixels",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="generalized referring: fewer predicted pixels mean that nothing is there (default: %(default)s)",
+    )
+
+
+def _measures(options: argparse.Namespace) -> "Measures":
+    """What the scores depend on, as the options have it."""
+    from mglmm.eval.run import measures_of
+
+    return measures_of(
+        options.benchmark,
+        text_similarity=options.text_similarity,
+        captions=not options.no_captions,
+        no_target_pixels=options.no_target_pixels,
+    )
 
 
 def _predictor(options: argparse.Namespace) -> "Predictor":

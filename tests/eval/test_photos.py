@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mglmm.eval.benchmarks import BENCHMARKS, Inputs
+from mglmm.eval.benchmarks import BENCHMARKS
 from mglmm.eval.photos import DESCRIPTION, SETS
 from mglmm.eval.run import evaluate
+from mglmm.eval.samples import Inputs
 from mglmm.eval.scorers import ReferringScorer, merged_pair
-from mglmm.eval.text_similarity import LexicalSimilarity
 from mglmm.schema import Rle, Segment, UserError
-from tests.eval.test_run import MODEL, Fake
+from tests.eval.test_run import MODEL, WORDS, Fake
 
 HEIGHT, WIDTH = 60, 80
 
@@ -63,7 +63,7 @@ def root(tmp_path):
 def asked(root):
     benchmark = BENCHMARKS["photos"]
     samples = benchmark.samples(Inputs(data=root))
-    return benchmark, samples, [question for _, question in benchmark.questions(samples)]
+    return benchmark, samples, list(benchmark.questions(samples))
 
 
 def test_what_is_asked(root):
@@ -94,7 +94,7 @@ def test_pixels_that_nobody_labelled_do_not_count(root):
 def test_perfect_answers_score_one(root, tmp_path):
     benchmark, samples, questions = asked(root)
     result = evaluate(
-        Fake(benchmark, samples), benchmark, samples, tmp_path / "out", model=MODEL, similarity=LexicalSimilarity(),
+        Fake(benchmark, samples), benchmark, samples, tmp_path / "out", model=MODEL, measures=WORDS,
         resamples=20,
     )  # fmt: skip
     assert result["num_questions"] == len(questions) == 8

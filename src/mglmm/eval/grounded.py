@@ -114,6 +114,12 @@ def maximum_matching(admissible: np.ndarray) -> list[tuple[int, int]]:
     return [(row_of[column], column) for column in sorted(row_of)]
 
 
+def assignment(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns (int64[K] each) of the one-to-one assignment of largest total `gain` (float64[G, P])."""
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    return rows, columns
+
+
 def assigned_ious(table: np.ndarray) -> np.ndarray:
     """float64[G]: IoU of each truth mask with its partner in the one-to-one assignment of largest total IoU; else 0.
 
@@ -121,7 +127,7 @@ def assigned_ious(table: np.ndarray) -> np.ndarray:
     [0.8, 0.8]
     """
     ious = np.zeros(table.shape[0])
-    rows, columns = linear_sum_assignment(np.nan_to_num(table), maximize=True)
+    rows, columns = assignment(np.nan_to_num(table))
     ious[rows] = np.nan_to_num(table)[rows, columns]
     return ious
 
