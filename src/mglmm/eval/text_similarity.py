@@ -8,7 +8,10 @@ import numpy as np
 
 from mglmm.schema import UserError
 
-SimilarityName = Literal["lexical", "minilm"]
+SimilarityName = Literal["lexical", "minilm", "bert"]
+
+BERT = ("bert-base-uncased", "google-bert/bert-base-uncased")
+"""The names under which the same weights lie in a Hugging Face cache."""
 
 _ARTICLES = frozenset({"a", "an", "the"})
 
@@ -66,15 +69,20 @@ class EmbeddingSimilarity:
 
 
 def load_similarity(name: str) -> TextSimilarity:
-    """The measure called `name`; "minilm" is the sentence encoder all-MiniLM-L6-v2, on the CPU.
+    """The measure called `name`, on the CPU.
+
+    "minilm" is the sentence encoder all-MiniLM-L6-v2; "bert" is bert-base-uncased, mean over all tokens, with which the
+    published recalls were computed. Nothing is downloaded.
 
     Raises:
-        UserError: no such measure, or its package is not installed (there is never a silent replacement).
+        UserError: no such measure, or its package or weights are not there (there is never a silent replacement).
     """
     if name == "lexical":
         return LexicalSimilarity()
     if name == "minilm":
         return EmbeddingSimilarity("minilm", _minilm())
+    if name == "bert":
+        return EmbeddingSimilarity("bert", _bert())
     raise UserError(f"text_similarity: {name!r} is not one of {', '.join(get_args(SimilarityName))}")
 
 
@@ -92,6 +100,49 @@ def _minilm() -> Callable[[list[str]], np.ndarray]:
         return model.encode(phrases, batch_size=256, normalize_embeddings=True, show_progress_bar=False)
 
     return encode
+
+
+def _bert() -> Callable[[list[str]], np.ndarray]:
+    """Source: GLaMM at e74865f, `eval/utils.py`; the first and the last token count in the mean like all others."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = _bert_folder()
+    try:
+        tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    except OSError as error:
+        raise UserError(f"{folder}: not all of BERT is there; hf download {BERT[1]}") from error
+
+    @torch.inference_mode()
+    def encode(phrases: list[str]) -> np.ndarray:
+        vectors = np.zeros((len(phrases), model.config.hidden_size))
+        by_length = sorted(range(len(phrases)), key=lambda k: len(phrases[k]))  # so that little is padded
+        for start in range(0, len(phrases), 256):
+            batch = by_length[start : start + 256]
+            tokens = tokenizer(
+                [phrases[k] for k in batch], padding=True, truncation=True, max_length=512, return_tensors="pt"
+            )
+            there = tokens["attention_mask"].unsqueeze(-1)
+            hidden = model(**tokens).last_hidden_state
+            vectors[batch] = ((hidden * there).sum(dim=1) / there.sum(dim=1)).numpy()
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return encode
+
+
+def _bert_folder() -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    for name in BERT:
+        try:
+            return snapshot_download(name, local_files_only=True)
+        except LocalEntryNotFoundError:
+            continue
+    raise UserError(
+        f"text_similarity bert needs the weights of {BERT[1]} in the Hugging Face cache: hf download {BERT[1]}, "
+        "or choose text_similarity minilm or lexical"
+    )
 
 
 def _words(phrase: str) -> frozenset[str]:
