@@ -84,7 +84,7 @@ def tools():
             metrics.append(kind(tools))
             of_gcg(metrics[-1], case)
     metrics += [filled(Captions(tools), items) for items in published().values()]
-    tools.meteor([pair for metric in metrics for pair in metric.tokenized()])
+    metrics[0].score()
     return tools
 
 
@@ -206,6 +206,32 @@ def test_a_single_item_has_no_cider(tools):
     one = SET[:1]
     assert math.isnan(filled(Captions(tools), one).compute()["cider_ptb"])
     assert filled(OfficialCaptions(tools), one).compute()["cider_ptb"] == 0.0  # C2
+
+
+def test_programs_are_started_once(tools, monkeypatch):
+    started = []
+
+    def ptb(lines):
+        started.append("ptb")
+        return tools.tokens(lines)
+
+    def meteor(lines):
+        started.append("meteor")
+        return [[0.0] * 23 for _ in lines]
+
+    monkeypatch.setattr(java, "ptb_tokens", ptb)
+    monkeypatch.setattr(java, "meteor_statistics", meteor)
+    fresh = CaptionTools()
+    metrics = [filled(kind(fresh), items) for kind in (Captions, OfficialCaptions) for items in (SET, PERFECT, SET[:2])]
+    for metric in metrics:
+        metric.compute()
+    assert started == ["ptb", "meteor"]
+
+
+def test_spice_has_a_value_for_every_item(tools, monkeypatch):
+    monkeypatch.setattr(java, "has_spice", lambda: True)
+    monkeypatch.setattr(java, "spice_scores", lambda pairs: [len(references) / 4 for _, references in pairs])
+    assert filled(Captions(tools), SET).compute()["spice_ptb"] == (2 + 2 + 1 + 2) / 4 / 4
 
 
 def test_spice_is_there_or_it_is_not(tools):

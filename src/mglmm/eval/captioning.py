@@ -8,6 +8,7 @@ The names of the scores end with the tokenizer's.
 import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Self
+from weakref import WeakSet
 
 import numpy as np
 
@@ -29,12 +30,32 @@ METEOR_ALPHA, METEOR_BETA, METEOR_GAMMA, METEOR_DELTA = 0.85, 0.2, 0.6, 0.75
 
 
 class CaptionTools:
-    """Tokens and METEOR counts of captions; every different text is worked on once, all new ones in one process."""
+    """Tokens and METEOR counts of captions; every different text is worked on once, all new ones in one process.
+
+    Metrics that share their tools are prepared together, so that METEOR, which takes seconds to start, starts once.
+
+    Raises:
+        UserError: a package is missing; told here, before anything is asked of a model.
+    """
 
     def __init__(self) -> None:
-        java.java(), java.jars()  # what is missing is told before anything is asked of a model
+        java.java(), java.jars()
         self._tokens: dict[str, str] = {}
         self._meteor: dict[str, list[float]] = {}
+        self._spice: dict[tuple[str, ...], float] = {}
+        self._metrics: WeakSet[Captions] = WeakSet()
+
+    def prepare(self) -> None:
+        """Work on the texts of all metrics that have joined."""
+        metrics = list(self._metrics)
+        self.tokens([line for m in metrics for lines in m.lines() for line in lines])
+        pairs = [pair for m in metrics for pair in m.tokenized()]
+        self.meteor(pairs)
+        self.spice(pairs)
+
+    def join(self, metric: "Captions") -> None:
+        """Prepare `metric` whenever another one is, as long as it lives."""
+        self._metrics.add(metric)
 
     def tokens(self, lines: Sequence[str]) -> list[str]:
         """Each line's words in lower case without punctuation, joined by spaces.
@@ -63,6 +84,16 @@ class CaptionTools:
         whole = (counts[:, [0, 1]] == counts[:, [21, 22]]).all(axis=1) & (counts[:, 20] == 1)
         counts[whole, 20] = 0
         return counts
+
+    def spice(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[float]:
+        """SPICE of each tokenized (caption, references); NaN where it is not installed."""
+        if not java.has_spice():
+            return [np.nan] * len(pairs)
+        keys = [(caption, *references) for caption, references in pairs]
+        new = [key for key in dict.fromkeys(keys) if key not in self._spice]
+        scores = java.spice_scores([(caption, references) for caption, *references in new]) if new else []
+        self._spice |= zip(new, scores, strict=True)
+        return [self._spice[key] for key in keys]
 
 
 def one_line(text: str) -> str:
@@ -107,6 +138,7 @@ class Captions(RowMetric):
     def __init__(self, tools: CaptionTools) -> None:
         super().__init__()
         self.tools = tools
+        tools.join(self)
         self.items: list[tuple[str, tuple[str, ...]]] = []
 
     def __len__(self) -> int:
@@ -145,11 +177,17 @@ class Captions(RowMetric):
         scores = self.from_sums({name: table[:, k] for k, name in enumerate(self.fields)})
         return {name: np.asarray(values) for name, values in scores.items()}
 
+    def lines(self) -> tuple[list[str], list[str]]:
+        """Every caption and, apart, every reference, as the tokenizer gets them."""
+        return (
+            [one_line(caption) for caption, _ in self.items],
+            [one_line(text) for _, references in self.items for text in references],
+        )
+
     def tokenized(self) -> list[tuple[str, list[str]]]:
         """Tokens of every caption and its references."""
-        texts = [one_line(text) for caption, references in self.items for text in (caption, *references)]
-        tokens = iter(self.tools.tokens(texts))
-        return [(next(tokens), [next(tokens) for _ in references]) for _, references in self.items]
+        captions, references = (iter(self.tools.tokens(lines)) for lines in self.lines())
+        return [(next(captions), [next(references) for _ in texts]) for _, texts in self.items]
 
     def score(self) -> None:
         """Fill `rows`, unless they are up to date.
@@ -162,12 +200,12 @@ class Captions(RowMetric):
 
         if len(self.rows) == len(self.items):
             return
+        self.tools.prepare()
         pairs = self.tokenized()
         bleu, rouge = BleuScorer(n=4), Rouge()
         for pair in pairs:
             bleu += pair
-        meteor, cider = self.tools.meteor(pairs), self.cider(pairs)
-        spice = java.spice_scores(pairs) if java.has_spice() else [np.nan] * len(pairs)
+        meteor, cider, spice = self.tools.meteor(pairs), self.cider(pairs), self.tools.spice(pairs)
         for k, (caption, references) in enumerate(pairs):
             counts = bleu.ctest[k]
             shortest = min((abs(length - counts["testlen"]), length) for length in counts["reflen"])[1]
@@ -211,21 +249,18 @@ class OfficialCaptions(Captions):
             raise OfficialFailureError("ValueError", "no reference has a word")
         return super().compute()
 
-    def tokenized(self) -> list[tuple[str, list[str]]]:
-        """Tokens of every caption and its references, shifted as the official evaluator shifts them (C3)."""
-        captions = iter(self._shifted([caption for caption, _ in self.items]))
-        references = iter(self._shifted([text for _, references in self.items for text in references]))
-        return [(next(captions), [next(references) for _ in texts]) for _, texts in self.items]
+    def lines(self) -> tuple[list[str], list[str]]:
+        """Every caption and, apart, every reference, shifted as the official evaluator shifts them (C3)."""
+        return (
+            _shifted([caption for caption, _ in self.items]),
+            _shifted([text for _, references in self.items for text in references]),
+        )
 
     def cider(self, pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:
         """float64[N]: CIDEr of each item; NaN where the official evaluator dies."""
         if not any(reference for _, references in pairs for reference in references):
             return np.full(len(pairs), np.nan)
         return _cider(pairs)
-
-    def _shifted(self, texts: Sequence[str]) -> list[str]:
-        lines = LINE_SEPARATORS.split("\n".join(text.replace("\n", " ") for text in texts))
-        return self.tools.tokens(lines[: len(texts)])
 
 
 def bleu_scores(sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
@@ -266,6 +301,11 @@ def meteor_score(counts: Sequence[np.ndarray]) -> np.ndarray:
     mean = ratio(precision * recall, METEOR_ALPHA * precision + (1 - METEOR_ALPHA) * recall)
     fragmentation = np.asarray(ratio(chunks, (matched[0] + matched[1]) / 2))
     return np.nan_to_num(mean * (1 - METEOR_GAMMA * fragmentation**METEOR_BETA), nan=0.0)
+
+
+def _shifted(texts: Sequence[str]) -> list[str]:
+    lines = LINE_SEPARATORS.split("\n".join(text.replace("\n", " ") for text in texts))
+    return lines[: len(texts)]
 
 
 def _cider(pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:
