@@ -145,7 +145,10 @@ def score(options: argparse.Namespace) -> None:
         options.truth,
         options.predictions,
         out,
-        measures=_measures(options),
+        text_similarity=options.text_similarity,
+        captions=not options.no_captions,
+        no_target_pixels=options.no_target_pixels,
+        classes=options.classes,
         resamples=options.resamples,
         partial=options.partial,
     )
@@ -313,6 +316,9 @@ def _add_length_option(command: argparse.ArgumentParser) -> None:
 
 def _add_score_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    command.add_argument(
+        "--classes", type=Path, metavar="FILE", help="panoptic, semantic: list of classes (default: beside the samples)"
+    )
     command.add_argument("--no-captions", action="store_true", help="no METEOR, CIDEr, ...: these need a Java")
     command.add_argument(
         "--no-target-pixels",
@@ -325,6 +331,7 @@ def _add_score_options(command: argparse.ArgumentParser) -> None:
 
 def _measures(options: argparse.Namespace) -> "Measures":
     """What the scores depend on, as the options have it."""
+    from mglmm.eval.classes import CLASSES_NAME
     from mglmm.eval.run import measures_of
 
     return measures_of(
@@ -332,6 +339,7 @@ def _measures(options: argparse.Namespace) -> "Measures":
         text_similarity=options.text_similarity,
         captions=not options.no_captions,
         no_target_pixels=options.no_target_pixels,
+        classes=options.classes or (options.data.parent / CLASSES_NAME if options.data else None),
     )
 
 

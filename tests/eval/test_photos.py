@@ -10,7 +10,7 @@ from mglmm.eval.run import evaluate
 from mglmm.eval.samples import Inputs
 from mglmm.eval.scorers import ReferringScorer, merged_pair
 from mglmm.schema import Rle, Segment, UserError
-from tests.eval.test_run import MODEL, WORDS, Fake
+from tests.eval.test_run import MODEL, WORDS, Fake, good
 
 HEIGHT, WIDTH = 60, 80
 
@@ -100,9 +100,9 @@ def test_perfect_answers_score_one(root, tmp_path):
     assert result["num_questions"] == len(questions) == 8
     for group in ("all", "window", DESCRIPTION):
         for protocol in ("official", "corrected"):
-            scores = result["groups"][group][protocol].values()
+            scores = good(result, protocol, group).values()
             # the official 1e-5 on the count of masks shows where there is but one
-            assert [score["value"] for score in scores] == pytest.approx([1.0] * len(scores), abs=2e-5)
+            assert list(scores) == pytest.approx([1.0] * len(scores), abs=2e-5)
     # no dress is there, so the mean that holds it is not defined
     assert result["groups"]["dress"]["corrected"]["mean_iou"]["value"] is None
     assert result["groups"]["mean of hair, trousers, shoes, dress"]["corrected"]["mean_iou"]["value"] is None

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from mglmm.eval.benchmarks import Benchmark
+from mglmm.eval.questions import Question
 from mglmm.eval.samples import SampleSet
-from mglmm.eval.scorers import Question
 from mglmm.eval.store import PREDICTIONS_NAME, Key, PredictionStore, PredictionWriter, cut_half_line
 from mglmm.schema import Prediction, UserError
 
@@ -44,9 +44,10 @@ class Answerer(Protocol):
 
 def processes() -> "PartialState":
     """The processes that run this together, as `accelerate launch` or torchrun started them; else this one alone."""
-    from accelerate import PartialState  # torch: late
+    import torch  # late
+    from accelerate import PartialState
 
-    return PartialState(timeout=_PATIENCE)
+    return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
 
 
 def generate(

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from mglmm.eval.photos import DESCRIPTION, LABELS, photo_groups
+from mglmm.eval.questions import Question, same_question
 from mglmm.eval.samples import Inputs, SampleSet, file_samples, novel_samples, photo_samples, world_samples
-from mglmm.eval.scorers import CAPTIONED, Question, ScorerKind, same_question
+from mglmm.eval.scorers import CAPTIONED, ScorerKind
 from mglmm.schema import Task, Turn
 
 MAX_FEW_TARGETS = 3
@@ -72,6 +73,11 @@ def panoptic_groups(turn: Turn) -> tuple[str, ...]:
 def task_groups(task: Task, turn: Turn) -> tuple[str, ...]:
     """Every turn of a task that points at no region."""
     return ("all",) if turn.task == task and not turn.region_ids else ()
+
+
+def scene_groups(turn: Turn) -> tuple[str, ...]:
+    """Requests for every segment of the picture."""
+    return ("all",) if turn.task == "panoptic" or (turn.task, turn.granularity) == ("semantic", "panoptic") else ()
 
 
 def region_groups(turn: Turn) -> tuple[str, ...]:
@@ -176,6 +182,8 @@ _ENTRIES = (
         "long",
     ),
     _on_file("muse", "Questions whose answer is several regions.", count_groups, "multi_target", "few", "many"),
+    _on_file("panoptic", "Every thing and all stuff in the picture, by open phrases.", scene_groups, "panoptic"),
+    _on_file("semantic", "The class of every pixel, by open phrases.", scene_groups, "semantic"),
     _on_file("caption", "Captions of the picture, without masks.", partial(task_groups, "caption"), "caption"),
     _on_file("region-caption", "Captions of a region that the instruction points at.", region_groups, "caption"),
     Benchmark(

@@ -14,8 +14,9 @@ from jinja2 import Environment, StrictUndefined
 
 from mglmm import grounding, viz
 from mglmm.eval.benchmarks import Benchmark
+from mglmm.eval.questions import Question
 from mglmm.eval.samples import SampleSet
-from mglmm.eval.scorers import PROTOCOLS, RATINGS, Question
+from mglmm.eval.scorers import PROTOCOLS, RATINGS
 from mglmm.eval.store import PredictionStore
 
 REPORT_NAME = "report.md"

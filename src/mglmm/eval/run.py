@@ -14,10 +14,11 @@ from typing import Any
 from mglmm.eval.asking import MAX_NEW_TOKENS, Answerer, generate, processes, tracked
 from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark
 from mglmm.eval.captioning import CaptionTools
+from mglmm.eval.classes import read_classes
 from mglmm.eval.provenance import git_revision, versions, weights_fingerprint
 from mglmm.eval.report import Rated, write_report, write_suite_report
 from mglmm.eval.samples import Inputs, SampleSet
-from mglmm.eval.scorers import CAPTIONED, NO_SCORE, PROTOCOLS, Measures, make_scorer, scores
+from mglmm.eval.scorers import CAPTIONED, CLASSED, NO_SCORE, PROTOCOLS, Measures, make_scorer, scores
 from mglmm.eval.store import PREDICTIONS_NAME, PredictionStore, claim
 from mglmm.eval.text_similarity import load_similarity
 from mglmm.schema import UserError
@@ -86,9 +87,16 @@ def run_benchmark(
 
 
 def measures_of(
-    name: str, *, text_similarity: str = "lexical", captions: bool = True, no_target_pixels: int = 1
+    name: str,
+    *,
+    text_similarity: str = "lexical",
+    captions: bool = True,
+    no_target_pixels: int = 1,
+    classes: Path | None = None,
 ) -> Measures:
-    """What the scores of the benchmark or suite `name` depend on; Java is looked for only if its texts are scored.
+    """What the scores of the benchmark or suite `name` depend on, as far as it has such scores.
+
+    `captions`: score texts against their references, which needs a Java. `classes`: the file of the classes.
 
     Raises:
         UserError: unknown name, something is not installed, or without `captions` no score would be left.
@@ -97,7 +105,11 @@ def measures_of(
     if not captions and kinds == {"caption"}:
         raise UserError(f"{name}: its only scores are those of the texts; leave out --no-captions")
     tools = CaptionTools() if captions and kinds & CAPTIONED else None
-    return Measures(load_similarity(text_similarity), tools, no_target_pixels)
+    if not kinds & CLASSED:
+        return Measures(load_similarity(text_similarity), tools, no_target_pixels)
+    if classes is None:
+        raise UserError(f"{name}: needs the list of classes: give its file with --classes")
+    return Measures(load_similarity(text_similarity), tools, no_target_pixels, read_classes(classes))
 
 
 def find(name: str) -> Benchmark:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -10,24 +10,36 @@ import numpy as np
 from mglmm import masks
 from mglmm.eval.average_precision import AveragePrecision, OfficialAveragePrecision, TruthDetails
 from mglmm.eval.captioning import Captions, CaptionTools, OfficialCaptions
-from mglmm.eval.grounded import GroundedMasks, OfficialGroundedMasks, pairs_of
+from mglmm.eval.classes import Classes
+from mglmm.eval.grounded import MATCH_SIMILARITY, GroundedMasks, OfficialGroundedMasks, pairs_of
+from mglmm.eval.panoptic import (
+    ClassSegment,
+    OfficialPanopticQuality,
+    OfficialSemanticPanoptic,
+    PanopticQuality,
+    SemanticIoU,
+)
+from mglmm.eval.phrase_classes import PhraseClasses, PhraseMatches
+from mglmm.eval.questions import IGNORE_KEY, Question, answered, merged_pair, tree_of
 from mglmm.eval.segmentation import (
     GeneralizedReferring,
     MultiTargetIoU,
     OfficialGeneralizedReferring,
     OfficialReferringIoU,
     ReferringIoU,
-    merged,
 )
+from mglmm.eval.structure import Hallucination, MaskTree, parents_of
 from mglmm.eval.tally import Metric, OfficialFailureError, intervals
 from mglmm.eval.text_similarity import LexicalSimilarity, TextSimilarity
 from mglmm.masks import CocoRle
-from mglmm.schema import GroundedText, Prediction, Sample, Segment, Turn
+from mglmm.schema import Prediction
 
 PROTOCOLS = ("official", "corrected")
 """official: the authors' numbers, quirks included; corrected: the published definitions."""
 
-ScorerKind = Literal["grounded", "caption", "referring", "generalized", "multi_target"]
+ScorerKind = Literal["grounded", "caption", "referring", "generalized", "multi_target", "panoptic", "semantic"]
+CLASSED: frozenset[ScorerKind] = frozenset({"panoptic", "semantic"})
+"""Kinds of answers whose phrases are taken for classes."""
 CAPTIONED: frozenset[ScorerKind] = frozenset({"grounded", "caption"})
 """Kinds of answers whose text is compared with references."""
 RATINGS: Mapping[ScorerKind, str] = {
@@ -36,13 +48,12 @@ RATINGS: Mapping[ScorerKind, str] = {
     "referring": "IoU",
     "generalized": "IoU",
     "multi_target": "mean IoU of the targets",
+    "panoptic": "panoptic quality",
+    "semantic": "mean IoU of the classes",
 }
 """What `Scorer.update` of each kind returns: how good one answer is."""
 
-IGNORE_KEY = "ignore"
-"""Entry of `Sample.meta` with the RLE of pixels that do not count in the scores of regions (nobody labelled them)."""
-
-_TEXT_SCORES = ("mask_recall", "mask_precision", "mask_f1")
+_TEXT_SCORES = ("mask_recall", "mask_precision", "mask_f1", "hallucinat")
 """Scores that depend on the text similarity, which their name therefore ends with."""
 
 
@@ -51,58 +62,14 @@ class Measures:
     """What scores depend on besides the answers; each is told by the names of the scores that it changes.
 
     `captions`: what compares texts with their references, for which Java is needed; None: those scores are left out.
-    `no_target_pixels`: of generalized referring, fewer predicted pixels mean that nothing is there.
+    `no_target_pixels`: of generalized referring, fewer predicted pixels mean that nothing is there. `classes`: those of
+    panoptic and semantic segmentation.
     """
 
     similarity: TextSimilarity
     captions: CaptionTools | None = None
     no_target_pixels: int = 1
-
-
-@dataclass(frozen=True)
-class Question:
-    """One turn of one sample, put to the model; `groups` are the parts of the benchmark in which it counts."""
-
-    sample_index: int
-    sample: Sample
-    turn_index: int
-    groups: tuple[str, ...]
-
-    @property
-    def turn(self) -> Turn:
-        """The instruction with its true answer."""
-        return self.sample.turns[self.turn_index]
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """What a prediction for this question carries: sample id and turn index."""
-        return self.sample.id, self.turn_index
-
-    @property
-    def references(self) -> tuple[str, ...]:
-        """The texts of all true answers to what this turn asks, that of the turn itself first."""
-        others = [turn for k, turn in enumerate(self.sample.turns) if k != self.turn_index]
-        same = [self.turn, *(turn for turn in others if not turn.follows and same_question(self.turn, turn))]
-        return tuple(turn.answer.text for turn in same)
-
-    def truth(self) -> Prediction:
-        """The true answer as a perfect model would give it."""
-        named = set(self.turn.answer.segment_ids)
-        return Prediction(
-            sample_id=self.sample.id,
-            turn_index=self.turn_index,
-            size=self.sample.size,
-            instruction=self.turn.instruction,
-            answer=self.turn.answer,
-            segments=tuple(s for s in self.sample.segments if s.id in named),
-        )
-
-
-def same_question(a: Turn, b: Turn) -> bool:
-    """Whether two turns of a sample ask for the same caption: the same words about the same thing or region."""
-    about = [(turn.task, turn.granularity, turn.instruction, turn.region_ids) for turn in (a, b)]
-    things = [turn.answer.segment_ids[:1] if turn.granularity == "part" else () for turn in (a, b)]
-    return about[0] == about[1] and things[0] == things[1]
+    classes: Classes | None = None
 
 
 class Scorer(ABC):
@@ -117,6 +84,10 @@ class Scorer(ABC):
     def score_name(self, name: str) -> str:
         """The full name of a metric's score, with what it depends on."""
         return name
+
+    def details(self) -> dict[str, Any]:
+        """What else is to be told about the answers, for the file of scores."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -147,32 +118,51 @@ class GroundedScorer(Scorer):
         self.official_ap = OfficialAveragePrecision()
         self.corrected = GroundedMasks()
         self.corrected_ap = AveragePrecision()
+        self.tree = MaskTree()
+        self.hallucination = Hallucination()
         self.texts = CaptionScorer(measures.captions) if measures.captions else None
+        corrected: list[Metric] = [self.corrected_ap, self.corrected, self.tree, self.hallucination]
         self.metrics = {
             "official": [*(self.texts.metrics["official"] if self.texts else ()), self.official_ap, self.official],
-            "corrected": [*(self.texts.metrics["corrected"] if self.texts else ()), self.corrected_ap, self.corrected],
+            "corrected": [*(self.texts.metrics["corrected"] if self.texts else ()), *corrected],
         }
 
     def update(self, question: Question, prediction: Prediction) -> float:
         """Add one answer; returns its corrected mean IoU."""
-        truth_phrases, truth = pairs_of(question.turn.answer, question.sample.segments)
+        sample, turn = question.sample, question.turn
+        truth_phrases, truth = pairs_of(turn.answer, sample.segments)
         phrases, predicted = pairs_of(prediction.answer, prediction.segments)
         scores = {segment.id: segment.score for segment in prediction.segments}
-        return self.add(
-            GroundedPair(
-                image_id=len(self.official_ap),
-                truth=truth,
-                truth_phrases=truth_phrases,
-                references=question.references,
-                predicted=predicted,
-                phrases=phrases,
-                caption=prediction.answer.text,
-                scores=[scores[k] for k in prediction.answer.segment_ids],
-            )
+        pair = GroundedPair(
+            image_id=len(self.official_ap),
+            truth=truth,
+            truth_phrases=truth_phrases,
+            references=question.references,
+            predicted=predicted,
+            phrases=phrases,
+            caption=prediction.answer.text,
+            scores=[scores[k] for k in prediction.answer.segment_ids],
         )
+        self.tree.update(*tree_of(turn.answer, sample.segments), *tree_of(prediction.answer, prediction.segments))
+        names = [*(s.label for s in sample.segments), *(s.caption for s in sample.segments if s.caption)]
+        self._look_for_what_is_not_there([*truth_phrases, *names], phrases, sample.exhaustive)
+        return self._add(pair)
 
     def add(self, pair: GroundedPair) -> float:
-        """Add one image; returns its corrected mean IoU."""
+        """Add one caption of which no more is known; returns its corrected mean IoU, 0 if only AP counts it.
+
+        The parts are told by containment, and what its true caption does not tell is not there.
+        """
+        if pair.references:
+            self.tree.update(pair.truth, parents_of(pair.truth), pair.predicted, parents_of(pair.predicted))
+            self._look_for_what_is_not_there(pair.truth_phrases, _fitted(pair.phrases, len(pair.predicted)))
+        return self._add(pair)
+
+    def score_name(self, name: str) -> str:
+        """Scores that look at the phrases end with the name of the text similarity."""
+        return f"{name}_{self.similarity.name}" if name.startswith(_TEXT_SCORES) else name
+
+    def _add(self, pair: GroundedPair) -> float:
         self.official_ap.update(pair.image_id, pair.truth, pair.predicted, pair.details)
         self.corrected_ap.update(pair.truth, pair.predicted, pair.scores)
         if not pair.references:
@@ -181,15 +171,26 @@ class GroundedScorer(Scorer):
             self.texts.add(pair.caption, pair.references)
         table = self.similarity.table(pair.truth_phrases, pair.phrases)
         self.official.update(pair.truth, pair.predicted, table)
-        # a mask without a phrase is like none
-        num_truth, num_predicted = len(pair.truth), len(pair.predicted)
-        known = table[:num_truth, :num_predicted]
-        missing = ((0, num_truth - known.shape[0]), (0, num_predicted - known.shape[1]))
-        return self.corrected.update(pair.truth, pair.predicted, np.pad(known, missing))
+        if table.shape != (len(pair.truth), len(pair.predicted)):
+            # what has no phrase is like nothing, and a phrase without a mask finds nothing
+            told, said = _fitted(pair.truth_phrases, len(pair.truth)), _fitted(pair.phrases, len(pair.predicted))
+            table = self.similarity.table(told, said) * np.outer(np.array(told, str) != "", np.array(said, str) != "")
+        return self.corrected.update(pair.truth, pair.predicted, table)
 
-    def score_name(self, name: str) -> str:
-        """Scores that look at the phrases end with the name of the text similarity."""
-        return f"{name}_{self.similarity.name}" if name.startswith(_TEXT_SCORES) else name
+    def _look_for_what_is_not_there(
+        self, there: Sequence[str], phrases: Sequence[str], exhaustive: Sequence[str] = ()
+    ) -> None:
+        """A phrase can be judged if it is like something that is there or like a label of which all instances are known
+        (`exhaustive`); where there is no such label, all that is there is taken to be known."""
+        likeness = self.similarity.table(list(dict.fromkeys(there)), phrases)
+        known = np.concatenate([likeness, self.similarity.table(exhaustive, phrases)])
+        judged = known.max(axis=0, initial=0.0) >= MATCH_SIMILARITY if exhaustive else None
+        self.hallucination.update(likeness, judged)
+
+
+def _fitted(phrases: Sequence[str], num_masks: int) -> list[str]:
+    """One phrase for each mask; empty ones where there are too few."""
+    return [*phrases[:num_masks], *[""] * (num_masks - len(phrases))]
 
 
 class CaptionScorer(Scorer):
@@ -263,6 +264,74 @@ class MultiTargetScorer(Scorer):
         return self.corrected.update([s.rle.to_coco() for s in truth], [s.rle.to_coco() for s in predicted], ignore)
 
 
+class ClassScorer(Scorer):
+    """Answers about a whole picture whose phrases are taken for classes by the rule of `phrase_classes.py`."""
+
+    def __init__(self, classes: Classes, similarity: TextSimilarity) -> None:
+        self.classes = classes
+        self.similarity = similarity
+        self.rule = PhraseClasses(classes.names, similarity)
+        self.matches = PhraseMatches()
+
+    def score_name(self, name: str) -> str:
+        """Every score ends with the name of the text similarity, by which phrases find their class."""
+        return f"{name}_{self.similarity.name}"
+
+    def details(self) -> dict[str, Any]:
+        """The phrases that mean no class, most frequent first, each with how often it was written."""
+        return {"unmatched_phrases": dict(self.rule.unmatched.most_common())}
+
+    def found(self, prediction: Prediction) -> list[ClassSegment]:
+        """The masks of the answer that have a class."""
+        phrases, rles = pairs_of(prediction.answer, prediction.segments)
+        scores = {segment.id: segment.score for segment in prediction.segments}
+        matches = self.rule.match(phrases)
+        self.matches.update(matches)
+        return self.classes.predicted(matches, rles, [scores[k] for k in prediction.answer.segment_ids])
+
+
+class PanopticScorer(ClassScorer):
+    """Panoptic quality of instances and stuff."""
+
+    def __init__(self, classes: Classes, similarity: TextSimilarity) -> None:
+        super().__init__(classes, similarity)
+        self.official = OfficialPanopticQuality(classes.things)
+        self.corrected = PanopticQuality(classes.things)
+        self.metrics = {"official": [self.official], "corrected": [self.corrected, self.matches]}
+
+    def update(self, question: Question, prediction: Prediction) -> float:
+        """Add one answer; returns its panoptic quality."""
+        truth, predicted = self.classes.truth(question.sample), self.classes.panoptic(self.found(prediction))
+        self.official.update(truth, predicted)
+        return self.corrected.update(truth, predicted)
+
+
+class SemanticScorer(ClassScorer):
+    """The class of every pixel; official are MGLMM's numbers, whose panoptic quality is one of classes, not instances.
+
+    The phrase-to-class rule is ours for both protocols.
+    """
+
+    def __init__(self, classes: Classes, similarity: TextSimilarity) -> None:
+        super().__init__(classes, similarity)
+        self.official = OfficialSemanticPanoptic(len(classes.names))
+        self.corrected = SemanticIoU(classes.names)
+        self.metrics = {"official": [self.official], "corrected": [self.corrected, self.matches]}
+
+    def update(self, question: Question, prediction: Prediction) -> float:
+        """Add one answer; returns its mean IoU over classes."""
+        size = question.sample.size
+        truth, predicted = self.classes.truth(question.sample), self.found(prediction)
+        index = {class_id: k for k, class_id in enumerate(sorted(self.classes.names))}
+        numbered = [[replace(s, class_id=index[s.class_id]) for s in segments] for segments in (truth, predicted)]
+        self.official.update(numbered[0], numbered[1], size)
+        return self.corrected.update(truth, predicted, size)
+
+    def score_name(self, name: str) -> str:
+        """Panoptic quality is told apart from that of instances."""
+        return super().score_name(f"{name}_of_classes" if name in ("pq", "sq", "rq") else name)
+
+
 def make_scorer(kind: ScorerKind, measures: Measures) -> Scorer:
     """A new scorer without answers."""
     if kind == "grounded":
@@ -271,23 +340,13 @@ def make_scorer(kind: ScorerKind, measures: Measures) -> Scorer:
         if measures.captions is None:
             raise ValueError("captions are scored by their texts, but the measures have no CaptionTools")
         return CaptionScorer(measures.captions)
+    if kind in ("panoptic", "semantic"):
+        if measures.classes is None:
+            raise ValueError(f"{kind} scores are scores of classes, but the measures have none")
+        return (PanopticScorer if kind == "panoptic" else SemanticScorer)(measures.classes, measures.similarity)
     if kind == "generalized":
         return GeneralizedScorer(measures.no_target_pixels)
     return ReferringScorer() if kind == "referring" else MultiTargetScorer()
-
-
-def answered(answer: GroundedText, segments: Sequence[Segment]) -> list[Segment]:
-    """The segments that the answer names."""
-    named = set(answer.segment_ids)
-    return [segment for segment in segments if segment.id in named]
-
-
-def merged_pair(question: Question, prediction: Prediction) -> tuple[CocoRle, CocoRle]:
-    """The union of the masks that the truth and that the prediction names; empty where it names none."""
-    truth = answered(question.turn.answer, question.sample.segments)
-    predicted = answered(prediction.answer, prediction.segments)
-    size = question.sample.size
-    return merged([s.rle.to_coco() for s in truth], size), merged([s.rle.to_coco() for s in predicted], size)
 
 
 NO_SCORE: Mapping[str, Any] = {"value": None, "interval": [None, None]}
@@ -317,7 +376,7 @@ def scores(scorer: Scorer, images: Sequence[int], resamples: int) -> dict[str, A
                     "value": _defined(value),
                     "interval": [_defined(low), _defined(high)],
                 }
-    return result | {"failures": failures}
+    return result | {"failures": failures} | scorer.details()
 
 
 def _defined(value: float) -> float | None:

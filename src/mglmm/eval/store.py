@@ -12,7 +12,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
-from mglmm.eval.scorers import Question
+from mglmm.eval.questions import Question
 from mglmm.schema import Prediction, UserError, read_line
 
 PREDICTIONS_NAME = "predictions.jsonl"

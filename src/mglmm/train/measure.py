@@ -9,7 +9,8 @@ from torch import nn
 from transformers import TrainingArguments
 
 from mglmm.data.collate import TrainItem
-from mglmm.eval.scorers import Measures, Question, ScorerKind, make_scorer
+from mglmm.eval.questions import Question
+from mglmm.eval.scorers import Measures, ScorerKind, make_scorer
 from mglmm.eval.text_similarity import load_similarity
 from mglmm.predict import Predictor
 from mglmm.schema import Task
