@@ -24,6 +24,8 @@ PAGE_NAME = "report.html"
 PICTURES_NAME = "gallery"
 NUM_WORST, NUM_MEDIAN, NUM_BEST = 8, 4, 4
 """Answers that are shown of each group."""
+NUM_PHRASES = 20
+"""Phrases that are shown of those which mean no class."""
 _CARD_WIDTH_PX = 480
 _NUM_BINS = 10
 
@@ -118,6 +120,8 @@ def measured(result: Mapping[str, Any]) -> list[str]:
     run = result["run"]
     versions = ", ".join(f"{name} {version}" for name, version in result["versions"].items() if version)
     lines = [f"- model: {run['model']['name']} (weights {run['model']['weights']})"] if "model" in run else []
+    if "predictions" in run:
+        lines += [f"- predictions: {run['predictions']}", f"- truth: {', '.join(run['truth'])}"]
     lines += [f"- samples: {', '.join(f'{k} {v}' for k, v in run['samples'].items())}"] if "samples" in run else []
     asked = f"{result['num_questions']} questions about {result['num_samples']} images"
     limit = f", free generation of at most {run['max_new_tokens']} tokens" if "max_new_tokens" in run else ""
@@ -125,12 +129,17 @@ def measured(result: Mapping[str, Any]) -> list[str]:
         f"- {asked}{limit}",
         f"- places where the markup of an answer could not be parsed: {result['num_invalid']} "
         f"(in {result['num_invalid_answers']} answers)",
-        f"- text similarity: {result['text_similarity']}",
+        *([f"- text similarity: {result['text_similarity']}"] if result["text_similarity"] else ()),
         *([] if result.get("captions", True) else ["- the texts' own scores (METEOR, CIDEr, ...) were left out"]),
         f"- in parentheses: 95 % confidence interval, bootstrap over images ({result['resamples']} resamples)",
         f"- revision {result['git_revision'] or 'unknown'}; {versions}",
     ]
-    return lines + [f"- {group}: {failure}" for group, part in result["groups"].items() for failure in part["failures"]]
+    for group, part in result["groups"].items():
+        lines += [f"- {group}: {failure}" for failure in part["failures"]]
+        if unmatched := part.get("unmatched_phrases"):
+            shown = ", ".join(f"{phrase} ({n})" for phrase, n in list(unmatched.items())[:NUM_PHRASES])
+            lines.append(f"- {group}: {sum(unmatched.values())} phrases mean no class, the most frequent: {shown}")
+    return lines
 
 
 def rows(part: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any] | None, Mapping[str, Any] | None]]:

@@ -7,7 +7,7 @@ started again.
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -212,15 +212,16 @@ def scored(
     images: dict[str, list[int]] = {group: [] for group in scorers}
     rated: list[Rated] = []
     answered = set()
-    invalid: list[int] = []
+    invalid: dict[str, list[int]] = {group: [] for group in ("", *scorers)}
     with PredictionStore(predictions) as store:
         for question in tracked(benchmark, samples, limit, f"{benchmark.name}: scoring"):
             prediction = store.get(question)
             answered.add(question.key)
-            invalid.append(prediction.num_invalid)
             value = [scorers[group].update(question, prediction) for group in question.groups][0]
+            invalid[""].append(prediction.num_invalid)
             for group in question.groups:
                 images[group].append(question.sample_index)
+                invalid[group].append(prediction.num_invalid)
             rated.append(Rated(value, question.sample_index, question.turn_index, question.groups))
         # with a limit the file may hold a longer run's answers
         if limit is None and (unknown := sorted(store.keys() - answered)):
@@ -232,7 +233,9 @@ def scored(
     if not rated:
         raise UserError(f"{benchmark.name}: these samples hold no question of the benchmark")
     groups = {
-        group: {"num_questions": len(images[group])} | scores(scorer, images[group], resamples)
+        group: {"num_questions": len(images[group])}
+        | counted(invalid[group])
+        | scores(scorer, images[group], resamples)
         for group, scorer in scorers.items()
     }
     groups |= {name: mean_of(groups[group] for group in parts) for name, parts in benchmark.means.items()}
@@ -240,10 +243,14 @@ def scored(
         "benchmark": benchmark.name,
         "num_samples": len({r.sample_index for r in rated}),
         "num_questions": len(rated),
-        "num_invalid": sum(invalid),
-        "num_invalid_answers": sum(n > 0 for n in invalid),
+        **counted(invalid[""]),
         "groups": groups,
     }, rated
+
+
+def counted(invalid: Sequence[int]) -> dict[str, int]:
+    """Places where markup could not be parsed, and answers with such a place; `invalid`: the places of each answer."""
+    return {"num_invalid": sum(invalid), "num_invalid_answers": sum(n > 0 for n in invalid)}
 
 
 def mean_of(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

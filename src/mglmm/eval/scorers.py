@@ -29,7 +29,7 @@ from mglmm.eval.segmentation import (
     ReferringIoU,
 )
 from mglmm.eval.structure import Hallucination, MaskTree, parents_of
-from mglmm.eval.tally import Metric, OfficialFailureError, intervals
+from mglmm.eval.tally import Metric, OfficialFailureError, RowMetric, intervals
 from mglmm.eval.text_similarity import LexicalSimilarity, TextSimilarity
 from mglmm.masks import CocoRle
 from mglmm.schema import Prediction
@@ -299,6 +299,11 @@ class PanopticScorer(ClassScorer):
         self.corrected = PanopticQuality(classes.things)
         self.metrics = {"official": [self.official], "corrected": [self.corrected, self.matches]}
 
+    def details(self) -> dict[str, Any]:
+        """Also the corrected scores of every class."""
+        names = {class_id: names[0] for class_id, names in self.classes.names.items()}
+        return super().details() | {"classes": {names[k]: part for k, part in self.corrected.per_class().items()}}
+
     def update(self, question: Question, prediction: Prediction) -> float:
         """Add one answer; returns its panoptic quality."""
         truth, predicted = self.classes.truth(question.sample), self.classes.panoptic(self.found(prediction))
@@ -354,12 +359,14 @@ NO_SCORE: Mapping[str, Any] = {"value": None, "interval": [None, None]}
 
 
 def scores(scorer: Scorer, images: Sequence[int], resamples: int) -> dict[str, Any]:
-    """Protocol -> score name -> {"value", "interval"}, and "failures": protocol's metrics that have no answer.
+    """Protocol -> score name -> {"value", "interval"}; "failures": protocol's metrics that have no answer; "counts":
+    protocol -> metric -> the sums that its scores are made of.
 
     `images`: for every answer added, the number of its image (see `tally.intervals`). What is not defined is None.
     """
     result: dict[str, Any] = {protocol: {} for protocol in PROTOCOLS}
     failures: list[str] = []
+    counts: dict[str, Any] = {protocol: {} for protocol in PROTOCOLS}
     for protocol, metrics in scorer.metrics.items():
         for metric in metrics:
             try:
@@ -369,6 +376,9 @@ def scores(scorer: Scorer, images: Sequence[int], resamples: int) -> dict[str, A
                 continue
             if not images:  # nothing was asked, so no score is defined, whatever an evaluator would print
                 values = dict.fromkeys(values, float("nan"))
+            if isinstance(metric, RowMetric):
+                sums = {field: _defined(value) for field, value in metric.sums().items()}
+                counts[protocol][type(metric).__name__] = sums
             spans = intervals(metric, images[: len(metric)], resamples)
             for name, value in values.items():
                 low, high = spans.get(name, (float("nan"), float("nan")))
@@ -376,7 +386,7 @@ def scores(scorer: Scorer, images: Sequence[int], resamples: int) -> dict[str, A
                     "value": _defined(value),
                     "interval": [_defined(low), _defined(high)],
                 }
-    return result | {"failures": failures} | scorer.details()
+    return result | {"failures": failures, "counts": counts} | scorer.details()
 
 
 def _defined(value: float) -> float | None:

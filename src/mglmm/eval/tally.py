@@ -72,8 +72,11 @@ class RowMetric:
 
     def compute(self) -> dict[str, float]:
         """Score name -> value. Sums are exact (`math.fsum`), so the order of the items changes no digit."""
-        sums = {name: fsum(row[k] for row in self.rows) for k, name in enumerate(self.fields)}
-        return {name: float(value) for name, value in self.from_sums(sums).items()}
+        return {name: float(value) for name, value in self.from_sums(self.sums()).items()}
+
+    def sums(self) -> dict[str, float]:
+        """Field -> its sum over the items."""
+        return {name: fsum(row[k] for row in self.rows) for k, name in enumerate(self.fields)}
 
     def resample(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Score name -> float64[B]; `counts` int64[B, N]."""
