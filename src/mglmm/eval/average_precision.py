@@ -113,9 +113,11 @@ class OfficialAveragePrecision:
     Source: pycocotools `COCOeval`; MGLMM at d2abee8, `eval/gcg/evaluate.py`.
     """
 
-    def __init__(self) -> None:
-        self.results: dict[Hashable, list[dict[str, Any] | None]] = {}
+    def __init__(self, by_size: bool = False) -> None:
+        """`by_size`: also what `coco_stats` needs: the same for small, medium and large masks."""
+        self.results: dict[Hashable, list[dict[str, np.ndarray] | None]] = {}
         self.num_predicted = 0
+        self.num_areas = 4 if by_size else 1
 
     def __len__(self) -> int:
         return len(self.results)
@@ -146,7 +148,8 @@ class OfficialAveragePrecision:
         ]
         tool.ious = {(image_id, 1): tool.computeIoU(image_id, 1)}
         limit = tool.params.maxDets[-1]
-        self.results[image_id] = [tool.evaluateImg(image_id, 1, area, limit) for area in tool.params.areaRng]
+        areas = tool.params.areaRng[: self.num_areas]
+        self.results[image_id] = [_kept(tool.evaluateImg(image_id, 1, area, limit)) for area in areas]
         self.num_predicted += len(predicted)
 
     def merge(self, other: Self) -> None:
@@ -161,15 +164,12 @@ class OfficialAveragePrecision:
 
         Raises:
             OfficialFailureError: no image has a prediction (G6).
+            ValueError: not made with `by_size`.
         """
-        if not self.num_predicted:
-            raise OfficialFailureError("IndexError", "no image has a predicted mask")
-        tool = _tool(list(self.results))
-        per_image = [self.results[image_id] for image_id in tool.params.imgIds]
-        tool.evalImgs = [result for by_area in zip(*per_image, strict=True) for result in by_area]
-        tool._paramsEval = tool.params
+        if self.num_areas == 1:
+            raise ValueError("the 12 numbers need what is kept with by_size=True alone")
+        tool = self._accumulated()
         with contextlib.redirect_stdout(io.StringIO()):  # the tool prints its table
-            tool.accumulate()
             tool.summarize()
         return [float(value) for value in tool.stats]
 
@@ -179,8 +179,22 @@ class OfficialAveragePrecision:
         Raises:
             OfficialFailureError: no image has a prediction (G6).
         """
-        stats = self.coco_stats()
-        return {name: value if value >= 0 else float("nan") for name, value in zip(("ap", "ap50"), stats, strict=False)}
+        # of all sizes and the most predictions; the tool's own mean of what is defined
+        precision = self._accumulated().eval["precision"][..., 0, 0, -1]
+        both = {"ap": precision, "ap50": precision[:1]}
+        return {name: float(np.mean(p[p > -1])) if (p > -1).any() else float("nan") for name, p in both.items()}
+
+    def _accumulated(self) -> COCOeval:
+        if not self.num_predicted:
+            raise OfficialFailureError("IndexError", "no image has a predicted mask")
+        tool = _tool(list(self.results))
+        tool.params.areaRng = tool.params.areaRng[: self.num_areas]
+        per_image = [self.results[image_id] for image_id in tool.params.imgIds]
+        tool.evalImgs = [result for by_area in zip(*per_image, strict=True) for result in by_area]
+        tool._paramsEval = tool.params
+        with contextlib.redirect_stdout(io.StringIO()):  # the tool prints what it does
+            tool.accumulate()
+        return tool
 
     def resample(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """`ap` and `ap50`, float64[B], images in the order of their ids; `counts` int64[B, N] in order of adding."""
@@ -188,9 +202,9 @@ class OfficialAveragePrecision:
         results = [by_area[0] for by_area in self.results.values()]
         num_thresholds = len(IOU_THRESHOLDS)
         empty = np.zeros((num_thresholds, 0), dtype=bool)
-        hits = [empty if r is None else (r["dtMatches"] != 0) & ~r["dtIgnore"].astype(bool) for r in results]
-        used = [empty if r is None else ~r["dtIgnore"].astype(bool) for r in results]
-        num_truth = np.array([0 if r is None else int(np.sum(np.asarray(r["gtIgnore"]) == 0)) for r in results])
+        hits = [empty if r is None else r["dtMatches"] & ~r["dtIgnore"] for r in results]
+        used = [empty if r is None else ~r["dtIgnore"] for r in results]
+        num_truth = np.array([0 if r is None else int(np.sum(~r["gtIgnore"])) for r in results])
         points = Params(iouType="segm").recThrs
         values = []
         for weights in counts:
@@ -222,6 +236,14 @@ def _tool(image_ids: list[Any]) -> COCOeval:
     tool.params.imgIds = list(np.unique(image_ids))
     tool.params.catIds = [1]
     return tool
+
+
+def _kept(result: dict[str, Any] | None) -> dict[str, np.ndarray] | None:
+    """What `COCOeval.accumulate` reads of the result of one image; whether and not what a prediction matches."""
+    if result is None:
+        return None
+    flags = {name: np.asarray(result[name]) != 0 for name in ("dtMatches", "dtIgnore", "gtIgnore")}
+    return flags | {"dtScores": np.asarray(result["dtScores"])}
 
 
 def _gains(admissible: np.ndarray) -> np.ndarray:
