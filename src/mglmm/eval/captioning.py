@@ -5,7 +5,6 @@ The numbers are those of pycocoevalcap. Its Java programs are started once for a
 The names of the scores end with the tokenizer's.
 """
 
-import re
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Self
 from weakref import WeakSet
@@ -14,11 +13,12 @@ import numpy as np
 
 from mglmm.eval import java
 from mglmm.eval.tally import Numbers, OfficialFailureError, RowMetric, ratio
+from mglmm.schema import UserError
 
 TOKENIZER = "ptb"
 
-LINE_SEPARATORS = re.compile("\r\n?|[\n\x0b\x0c\u2028\u2029]")
-"""Where the PTB tokenizer begins a new line."""
+APART = "a"
+"""A line between every two texts, so that how one is read does not depend on the next. Source: ours."""
 
 METEOR_STAGES = (1.0, 0.6, 0.8, 0.6)
 """Weights of exact, stem, synonym and paraphrase matches.
@@ -40,15 +40,15 @@ class CaptionTools:
 
     def __init__(self) -> None:
         java.java(), java.jars()
-        self._tokens: dict[str, str] = {}
+        self._tokens: dict[str, list[str]] = {}
         self._meteor: dict[str, list[float]] = {}
         self._spice: dict[tuple[str, ...], float] = {}
         self._metrics: WeakSet[Captions] = WeakSet()
 
     def prepare(self) -> None:
         """Work on the texts of all metrics that have joined."""
-        metrics = list(self._metrics)
-        self.tokens([line for m in metrics for lines in m.lines() for line in lines])
+        metrics = [metric for metric in self._metrics if metric.items]
+        self.tokens([document for m in metrics for document in m.documents()])
         pairs = [pair for m in metrics for pair in m.tokenized()]
         self.meteor(pairs)
         self.spice(pairs)
@@ -57,17 +57,20 @@ class CaptionTools:
         """Prepare `metric` whenever another one is, as long as it lives."""
         self._metrics.add(metric)
 
-    def tokens(self, lines: Sequence[str]) -> list[str]:
-        """Each line's words in lower case without punctuation, joined by spaces.
+    def tokens(self, documents: Sequence[str]) -> list[list[str]]:
+        """For each document its lines, each as words in lower case without punctuation, joined by spaces.
 
         The marks are taken out after lower-casing, so "-lrb-" stays (C4). Source: pycocoevalcap.
         """
         from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
 
-        new = [line for line in dict.fromkeys(lines) if line not in self._tokens]
-        for line, tokens in zip(new, java.ptb_tokens(new) if new else [], strict=True):
-            self._tokens[line] = " ".join(word for word in tokens.rstrip().split(" ") if word not in PUNCTUATIONS)
-        return [self._tokens[line] for line in lines]
+        def words(line: str) -> str:
+            return " ".join(word for word in line.rstrip().split(" ") if word not in PUNCTUATIONS)
+
+        new = [document for document in dict.fromkeys(documents) if document not in self._tokens]
+        for document, lines in zip(new, java.ptb_tokens(new) if new else [], strict=True):
+            self._tokens[document] = [words(line) for line in lines]
+        return [self._tokens[document] for document in documents]
 
     def meteor(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> np.ndarray:
         """float64[N, 23]: METEOR's counts of each tokenized (caption, references), see `meteor_score`.
@@ -177,16 +180,31 @@ class Captions(RowMetric):
         scores = self.from_sums({name: table[:, k] for k, name in enumerate(self.fields)})
         return {name: np.asarray(values) for name, values in scores.items()}
 
-    def lines(self) -> tuple[list[str], list[str]]:
-        """Every caption and, apart, every reference, as the tokenizer gets them."""
-        return (
-            [one_line(caption) for caption, _ in self.items],
-            [one_line(text) for _, references in self.items for text in references],
-        )
+    def documents(self) -> tuple[str, str]:
+        """All captions and, apart, all references, as the tokenizer gets them."""
+        texts = [text for _, references in self.items for text in references]
+        return self.document([caption for caption, _ in self.items]), self.document(texts)
+
+    def document(self, texts: Sequence[str]) -> str:
+        """`texts` on every other line."""
+        return "".join(f"{one_line(text)}\n{APART}\n" for text in texts)
+
+    def texts_of(self, lines: Sequence[str]) -> Sequence[str]:
+        """The texts among the lines of a document."""
+        return lines[:-1:2] if set(lines[1::2]) == {APART} else ()
 
     def tokenized(self) -> list[tuple[str, list[str]]]:
-        """Tokens of every caption and its references."""
-        captions, references = (iter(self.tools.tokens(lines)) for lines in self.lines())
+        """Tokens of every caption and its references.
+
+        Raises:
+            UserError: the tokenizer gave another number of lines than it got.
+        """
+        sides = [self.texts_of(lines) for lines in self.tools.tokens(self.documents())]
+        numbers = (len(self.items), sum(len(references) for _, references in self.items))
+        for side, number in zip(sides, numbers, strict=True):
+            if len(side) < number:
+                raise UserError(f"{java.PTB}: {len(side)} answers to {number} texts; no score of captions is given")
+        captions, references = map(iter, sides)
         return [(next(captions), [next(references) for _ in texts]) for _, texts in self.items]
 
     def score(self) -> None:
@@ -249,12 +267,13 @@ class OfficialCaptions(Captions):
             raise OfficialFailureError("ValueError", "no reference has a word")
         return super().compute()
 
-    def lines(self) -> tuple[list[str], list[str]]:
-        """Every caption and, apart, every reference, shifted as the official evaluator shifts them (C3)."""
-        return (
-            _shifted([caption for caption, _ in self.items]),
-            _shifted([text for _, references in self.items for text in references]),
-        )
+    def document(self, texts: Sequence[str]) -> str:
+        """`texts` on a line each, if they hold no other line separator (C3)."""
+        return "\n".join(text.replace("\n", " ") for text in texts)
+
+    def texts_of(self, lines: Sequence[str]) -> Sequence[str]:
+        """The lines as they are."""
+        return lines
 
     def cider(self, pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:
         """float64[N]: CIDEr of each item; NaN where the official evaluator dies."""
@@ -301,11 +320,6 @@ def meteor_score(counts: Sequence[np.ndarray]) -> np.ndarray:
     mean = ratio(precision * recall, METEOR_ALPHA * precision + (1 - METEOR_ALPHA) * recall)
     fragmentation = np.asarray(ratio(chunks, (matched[0] + matched[1]) / 2))
     return np.nan_to_num(mean * (1 - METEOR_GAMMA * fragmentation**METEOR_BETA), nan=0.0)
-
-
-def _shifted(texts: Sequence[str]) -> list[str]:
-    lines = LINE_SEPARATORS.split("\n".join(text.replace("\n", " ") for text in texts))
-    return lines[: len(texts)]
 
 
 def _cider(pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:

