@@ -73,17 +73,21 @@ def _pair(
 ) -> tuple[Sample, Prediction]:
     """A picture's caption with masks, and an answer of which most masks and phrases are nearly right."""
     shapes = [_shape(rng, size) for _ in range(num_masks)]
-    phrases = [f"{rng.choice(COLORS.split())} {rng.choice(THINGS.split())}" for _ in range(num_masks)]
+    phrases = [f"{_look(rng)} {rng.choice(THINGS.split())}" for _ in range(num_masks)]
     text, segments = _caption(rng, phrases, shapes, num_words, size)
     turn = Turn(task="mgsc", granularity="panoptic", instruction="Describe the picture with masks.", answer=text)
     sample = Sample(id=name, image="", size=size, segments=segments, turns=(turn,))
     moved = [s + rng.normal(0, 5, 2) if rng.random() < 0.8 else _shape(rng, size) for s in shapes]
-    said = [p if rng.random() < 0.6 else f"{rng.choice(COLORS.split())} {p.split()[1]}" for p in phrases]
+    said = [p if rng.random() < 0.6 else f"{_look(rng)} {p.split()[-1]}" for p in phrases]
     order = rng.permutation(num_masks)
     text, segments = _caption(rng, [said[k] for k in order], [moved[k] for k in order], num_words, size)
     return sample, Prediction(
         sample_id=name, size=size, instruction=turn.instruction, answer=text, segments=segments
     )  # fmt: skip
+
+
+def _look(rng: np.random.Generator) -> str:
+    return " ".join(rng.choice(COLORS.split(), 2))
 
 
 def _shape(rng: np.random.Generator, size: tuple[int, int]) -> np.ndarray:
@@ -98,7 +102,7 @@ def _caption(
     rng: np.random.Generator, phrases: list[str], shapes: list[np.ndarray], num_words: int, size: tuple[int, int]
 ) -> tuple[GroundedText, tuple[Segment, ...]]:
     """A text of `num_words` words in which every phrase stands once, and its masks."""
-    num_fillers = max(0, num_words - 2 * len(phrases))
+    num_fillers = max(0, num_words - 3 * len(phrases))
     fillers = [
         " ".join(rng.choice(FILLERS.split(), n))
         for n in np.bincount(rng.integers(0, len(phrases), num_fillers), minlength=len(phrases))

@@ -66,12 +66,16 @@ class AveragePrecision:
         return len(self.images)
 
     def update(
-        self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], scores: Sequence[float | None] | None = None
+        self,
+        truth: Sequence[CocoRle],
+        predicted: Sequence[CocoRle],
+        scores: Sequence[float | None] | None = None,
+        ious: np.ndarray | None = None,
     ) -> None:
-        """Add one image; `scores` one per prediction, None meaning 1.0."""
+        """Add one image; `scores` one per prediction, None meaning 1.0; `ious` their `iou_table` if it is known."""
         given = np.array([1.0 if s is None else s for s in scores or [None] * len(predicted)], dtype=np.float64)
         order = np.argsort(-given, kind="stable")
-        table = masks.iou_matrix(truth, predicted)[:, order]
+        table = (masks.iou_matrix(truth, predicted) if ious is None else np.nan_to_num(ious))[:, order]
         gains = np.array([_gains(table >= t) for t in IOU_THRESHOLDS]).reshape(len(IOU_THRESHOLDS), len(order))
         self.images.append(_ImageRanks(given[order], gains, len(truth)))
 

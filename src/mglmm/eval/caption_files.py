@@ -29,8 +29,8 @@ def caption_pairs(
     missing: list[ImageId] = [name for name in images if name not in captions]
     if missing and not partial:
         raise UserError(f"{results_path}: no caption for image {missing[0]!r} ({len(missing)} such images); {_ADVICE}")
-    for name in captions:
-        if not references[name]:
+    for name, texts in references.items():
+        if name in captions and not texts:
             raise UserError(f"{truth_path}, field annotations: image {name!r} has no caption")
     pairs = [(captions[name], [a.caption for a in references[name]]) for name in images if name in captions]
     return pairs, len(images)

@@ -80,7 +80,7 @@ class CocoImage(_Lenient):
 class TruthMask(_Lenient):
     """One mask of an instances-style truth file. `area`: as the file states it, in pixels (COCO's AP sorts by it)."""
 
-    id: CheckedId
+    id: int
     image_id: CheckedId
     segmentation: Annotated[Any, PlainValidator(_rle_or_polygons)]
     category_id: int = 1

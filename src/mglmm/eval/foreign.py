@@ -61,7 +61,7 @@ def score_files(
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UserError(f"{out}: {error.strerror}") from error
-    run = {"benchmark": name, "truth": [str(path) for path in truth], "predictions": str(predictions)}
+    run: dict[str, Any] = {"benchmark": name, "truth": [str(path) for path in truth], "predictions": str(predictions)}
     if predictions.suffix == ".jsonl":
         measures = measures_of(
             name,

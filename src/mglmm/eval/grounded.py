@@ -146,8 +146,16 @@ class GroundedMasks(RowMetric):
 
     fields = ("iou", "images", "matched", "truth", "predicted")
 
-    def update(self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], similarity: np.ndarray) -> float:
-        """Add one image; `similarity` float64[G, P] of the phrases. Returns its mean IoU.
+    def update(
+        self,
+        truth: Sequence[CocoRle],
+        predicted: Sequence[CocoRle],
+        similarity: np.ndarray,
+        ious: np.ndarray | None = None,
+    ) -> float:
+        """Add one image; `similarity` float64[G, P] of the phrases, `ious` the `iou_table` if it is known.
+
+        Returns its mean IoU.
 
         Raises:
             ValueError: `similarity` has another shape than truth x predicted masks.
@@ -157,7 +165,7 @@ class GroundedMasks(RowMetric):
                 f"text similarity is {list(similarity.shape)}, but there are {len(truth)} truth and "
                 f"{len(predicted)} predicted masks"
             )
-        table = iou_table(truth, predicted)
+        table = iou_table(truth, predicted) if ious is None else ious
         iou = float(np.mean(np.sort(assigned_ious(table)))) if len(truth) else float(not predicted)
         admissible = (np.nan_to_num(table) >= MATCH_IOU) & (similarity >= MATCH_SIMILARITY)
         self.add(
@@ -192,9 +200,18 @@ class OfficialGroundedMasks(RowMetric):
 
     fields = ("iou", "images", "matched", "truth_parallel", "truth_serial")
 
-    def update(self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], similarity: np.ndarray) -> float:
-        """Add one image; `similarity` float64[G, number of predicted phrases]. Returns its mean IoU."""
-        table = iou_table(truth, predicted)
+    def update(
+        self,
+        truth: Sequence[CocoRle],
+        predicted: Sequence[CocoRle],
+        similarity: np.ndarray,
+        ious: np.ndarray | None = None,
+    ) -> float:
+        """Add one image; `similarity` float64[G, number of predicted phrases], `ious` its `iou_table` if it is known.
+
+        Returns its mean IoU.
+        """
+        table = iou_table(truth, predicted) if ious is None else ious
         try:
             num_matched, num_parallel = len(official_matches(table, similarity)), len(truth)
         except IndexError:

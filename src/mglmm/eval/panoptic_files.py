@@ -60,7 +60,8 @@ class PanopticFiles:
 
     def __init__(self, truth_path: Path, predictions_path: Path) -> None:
         self.truth_path, self.predictions_path = truth_path, predictions_path
-        truth = read_as(truth_path, PanopticTruth if _is_panoptic(truth_path) else MaskTruth)
+        truth: PanopticTruth | MaskTruth
+        truth = read_as(truth_path, PanopticTruth) if _is_panoptic(truth_path) else read_as(truth_path, MaskTruth)
         self.images = unique(truth_path, "images", truth.images, "id")
         unique(truth_path, "categories", truth.categories, "id")
         if not self.images or not truth.categories:

@@ -11,7 +11,7 @@ from mglmm import masks
 from mglmm.eval.average_precision import AveragePrecision, OfficialAveragePrecision, TruthDetails
 from mglmm.eval.captioning import Captions, CaptionTools, OfficialCaptions
 from mglmm.eval.classes import Classes
-from mglmm.eval.grounded import MATCH_SIMILARITY, GroundedMasks, OfficialGroundedMasks, pairs_of
+from mglmm.eval.grounded import MATCH_SIMILARITY, GroundedMasks, OfficialGroundedMasks, iou_table, pairs_of
 from mglmm.eval.panoptic import (
     ClassSegment,
     OfficialPanopticQuality,
@@ -163,19 +163,20 @@ class GroundedScorer(Scorer):
         return f"{name}_{self.similarity.name}" if name.startswith(_TEXT_SCORES) else name
 
     def _add(self, pair: GroundedPair) -> float:
+        ious = iou_table(pair.truth, pair.predicted)
         self.official_ap.update(pair.image_id, pair.truth, pair.predicted, pair.details)
-        self.corrected_ap.update(pair.truth, pair.predicted, pair.scores)
+        self.corrected_ap.update(pair.truth, pair.predicted, pair.scores, ious)
         if not pair.references:
             return 0.0
         if self.texts:
             self.texts.add(pair.caption, pair.references)
         table = self.similarity.table(pair.truth_phrases, pair.phrases)
-        self.official.update(pair.truth, pair.predicted, table)
+        self.official.update(pair.truth, pair.predicted, table, ious)
         if table.shape != (len(pair.truth), len(pair.predicted)):
             # what has no phrase is like nothing, and a phrase without a mask finds nothing
             told, said = _fitted(pair.truth_phrases, len(pair.truth)), _fitted(pair.phrases, len(pair.predicted))
             table = self.similarity.table(told, said) * np.outer(np.array(told, str) != "", np.array(said, str) != "")
-        return self.corrected.update(pair.truth, pair.predicted, table)
+        return self.corrected.update(pair.truth, pair.predicted, table, ious)
 
     def _look_for_what_is_not_there(
         self, there: Sequence[str], phrases: Sequence[str], exhaustive: Sequence[str] = ()

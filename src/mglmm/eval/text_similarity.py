@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -21,6 +22,10 @@ class TextSimilarity(Protocol):
 
     name: str
 
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Get ready for tables of these phrases, which are quicker to embed together."""
+        ...
+
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
         """float64[T, P]: likeness of every pair, 1 for equal strings; at least 0.5 counts as the same thing."""
         ...
@@ -34,6 +39,9 @@ class LexicalSimilarity:
     """
 
     name = "lexical"
+
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Nothing is to be done."""
 
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
         """float64[T, P]."""
@@ -53,11 +61,15 @@ class EmbeddingSimilarity:
         self._encode = encode
         self._known: dict[str, np.ndarray] = {}
 
-    def embed(self, phrases: Sequence[str]) -> np.ndarray:
-        """float64[N, D], rows of length 1."""
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Embed those of the phrases that are new, in one batch."""
         new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in self._known]
         if new:
             self._known |= zip(new, np.asarray(self._encode(new), dtype=np.float64), strict=True)
+
+    def embed(self, phrases: Sequence[str]) -> np.ndarray:
+        """float64[N, D], rows of length 1."""
+        self.prepare(phrases)
         return np.stack([self._known[phrase] for phrase in phrases])
 
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
@@ -145,6 +157,7 @@ def _bert_folder() -> str:
     )
 
 
+@lru_cache(maxsize=4096)
 def _words(phrase: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", phrase.lower())) - _ARTICLES
 
