@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mglmm import __version__
 from mglmm.schema import UserError
@@ -114,6 +113,7 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Run a benchmark and print its scores; goes on where an interrupted run stopped."""
+    from mglmm.eval.report import print_scores
     from mglmm.eval.run import run_benchmark
     from mglmm.eval.samples import Inputs
 
@@ -138,6 +138,7 @@ def evaluate(options: argparse.Namespace) -> None:
 def score(options: argparse.Namespace) -> None:
     """Score predictions in files, whoever made them, and print the scores."""
     from mglmm.eval.foreign import score_files
+    from mglmm.eval.report import print_scores
 
     out = options.out or Path("out") / "score" / options.benchmark
     result = score_files(
@@ -167,17 +168,6 @@ def show(prediction: "ImagePrediction", console: Console) -> None:
         share = f"{segment.area / num_pixels:.1%}"
         line = f"  {segment.label or '(no phrase)'}: {share} of the picture, box {x0},{y0} to {x1},{y1}"
         console.print(escape(line), style="dim", highlight=False)
-
-
-def print_scores(result: dict[str, Any], console: Console) -> None:
-    """Print the scores of a benchmark, or of each benchmark of a suite, as a table."""
-    for part in result.get("benchmarks", {result["benchmark"]: result}).values():
-        table = Table("group", "questions", "score", "official", "corrected", title=part["benchmark"])
-        for group, scores in part["groups"].items():
-            for name in dict.fromkeys([*scores["official"], *scores["corrected"]]):
-                cells = [_score(scores[protocol].get(name)) for protocol in ("official", "corrected")]
-                table.add_row(group, str(scores["num_questions"]), name, *cells)
-        console.print(table)
 
 
 def check_writable(path: Path) -> None:
@@ -268,6 +258,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("recipe", type=Path, metavar="RECIPE")
     command.add_argument("overrides", nargs="*", metavar="key=value", help="as in trainer.learning_rate=1e-4")
 
+    _add_scoring(commands)
+    return parser
+
+
+def _add_scoring(commands: Any) -> None:
+    """The two commands that end in scores."""
     command = _command(commands, "eval", evaluate, "run a benchmark; an unknown name lists them all")
     command.add_argument("benchmark", metavar="BENCHMARK")
     command.add_argument(
@@ -294,7 +290,6 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--partial", action="store_true", help="of COCO caption results, only the images answered")
     command.add_argument("--resamples", type=whole, default=1000, metavar="N", help="of the bootstrap; 0: no intervals")
     _add_score_options(command)
-    return parser
 
 
 def _command(
@@ -377,12 +372,6 @@ def _save_last(turns: "Sequence[ImagePrediction]", name: str) -> None:
         raise UserError("/save: nothing has been answered yet")
     check_picture_path(Path(name))
     turns[-1].save(name)
-
-
-def _score(score: dict[str, Any] | None) -> str:
-    if score is None:
-        return ""
-    return "-" if score["value"] is None else f"{score['value']:.3f}"
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -82,7 +82,7 @@ def generate(
     num_generated = 0
     with PredictionWriter(_share(out, state.process_index)) as writer:
         questions = _noted(tracked(benchmark, samples, limit, f"{benchmark.name}: asking", state.is_main_process), keys)
-        for number, batch in enumerate(_batches((q for q in questions if q.key not in known), batch_size)):
+        for number, batch in enumerate(batches((q for q in questions if q.key not in known), batch_size)):
             num_generated += len(batch)
             if number % state.num_processes == state.process_index:
                 writer.write(answers(predictor, [(image(q.sample_index), q) for q in batch], max_new_tokens))
@@ -153,6 +153,12 @@ def tracked(
             progress.update(task, completed=question.sample_index + 1)
 
 
+def batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
+    """The items in lists of `size`, the last one of what is left."""
+    iterator = iter(items)
+    return iter(lambda: list(islice(iterator, size)), [])
+
+
 def _share(out: Path, process_index: int) -> Path:
     path = out / PREDICTIONS_NAME
     return path.with_stem(f"{path.stem}-{process_index}") if process_index else path
@@ -163,8 +169,3 @@ def _noted(questions: Iterable[Question], keys: list[Key]) -> Iterator[Question]
     for question in questions:
         keys.append(question.key)
         yield question
-
-
-def _batches(items: Iterable[_Item], size: int) -> Iterator[list[_Item]]:
-    iterator = iter(items)
-    return iter(lambda: list(islice(iterator, size)), [])

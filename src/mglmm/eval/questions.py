@@ -58,6 +58,13 @@ def same_question(a: Turn, b: Turn) -> bool:
     return about[0] == about[1] and things[0] == things[1]
 
 
+def phrases_of(question: Question, prediction: Prediction) -> list[str]:
+    """All phrases and names of truth and answer whose likeness may be asked for."""
+    sample = question.sample
+    names = [name for s in sample.segments for name in (s.label, s.caption) if name]
+    return [*question.turn.answer.phrases, *prediction.answer.phrases, *names, *sample.exhaustive]
+
+
 def answered(answer: GroundedText, segments: Sequence[Segment]) -> list[Segment]:
     """The segments that the answer names."""
     named = set(answer.segment_ids)

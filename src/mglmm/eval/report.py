@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined
+from rich.console import Console
+from rich.table import Table
 
 from mglmm import grounding, viz
 from mglmm.eval.benchmarks import Benchmark
@@ -156,6 +158,17 @@ def tables(result: Mapping[str, Any]) -> list[str]:
             cells = f"{_cell(official)} | {_cell(corrected)}"
             lines.append(f"| {group} | {part['num_questions']} | {name} | {cells} |")
     return lines
+
+
+def print_scores(result: Mapping[str, Any], console: Console) -> None:
+    """Print the scores of a benchmark, or of each benchmark of a suite, as a table."""
+    for part in result.get("benchmarks", {result["benchmark"]: result}).values():
+        table = Table("group", "questions", "score", *PROTOCOLS, title=part["benchmark"])
+        for group, scores in part["groups"].items():
+            for name, *found in rows(scores):
+                # without the interval, for which a terminal has no room
+                table.add_row(group, str(scores["num_questions"]), name, *(_cell(s).split(" ")[0] for s in found))
+        console.print(table)
 
 
 def choose(rated: Sequence[Rated]) -> dict[str, list[Rated]]:

@@ -7,25 +7,28 @@ started again.
 
 import json
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mglmm.eval.asking import MAX_NEW_TOKENS, Answerer, generate, processes, tracked
+from mglmm.eval.asking import MAX_NEW_TOKENS, Answerer, batches, generate, processes, tracked
 from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark
 from mglmm.eval.captioning import CaptionTools
 from mglmm.eval.classes import read_classes
 from mglmm.eval.provenance import git_revision, versions, weights_fingerprint
+from mglmm.eval.questions import Question, phrases_of
 from mglmm.eval.report import Rated, write_report, write_suite_report
 from mglmm.eval.samples import Inputs, SampleSet
 from mglmm.eval.scorers import CAPTIONED, CLASSED, NO_SCORE, PROTOCOLS, Measures, make_scorer, scores
 from mglmm.eval.store import PREDICTIONS_NAME, PredictionStore, claim
 from mglmm.eval.text_similarity import load_similarity
-from mglmm.schema import UserError
+from mglmm.schema import Prediction, UserError
 
 SCORES_NAME = "scores.json"
 RESAMPLES = 1000
 """Bootstrap resamples behind every confidence interval."""
+PREPARED = 64
+"""Answers whose phrases are embedded together; ours, a few hundred phrases fill a batch of the encoder."""
 
 
 def run_benchmark(
@@ -214,8 +217,7 @@ def scored(
     answered = set()
     invalid: dict[str, list[int]] = {group: [] for group in ("", *scorers)}
     with PredictionStore(predictions) as store:
-        for question in tracked(benchmark, samples, limit, f"{benchmark.name}: scoring"):
-            prediction = store.get(question)
+        for question, prediction in _prepared(benchmark, samples, store, measures, limit):
             answered.add(question.key)
             value = [scorers[group].update(question, prediction) for group in question.groups][0]
             invalid[""].append(prediction.num_invalid)
@@ -246,6 +248,18 @@ def scored(
         **counted(invalid[""]),
         "groups": groups,
     }, rated
+
+
+def _prepared(
+    benchmark: Benchmark, samples: SampleSet, store: PredictionStore, measures: Measures, limit: int | None
+) -> Iterator[tuple[Question, Prediction]]:
+    """Every question with its answer; the text similarity has seen their phrases, many answers at a time."""
+    compared = (CLASSED | {"grounded"}).intersection(benchmark.scorers.values())
+    for batch in batches(tracked(benchmark, samples, limit, f"{benchmark.name}: scoring"), PREPARED):
+        pairs = [(question, store.get(question)) for question in batch]
+        if compared:
+            measures.similarity.prepare([phrase for pair in pairs for phrase in phrases_of(*pair)])
+        yield from pairs
 
 
 def counted(invalid: Sequence[int]) -> dict[str, int]:
