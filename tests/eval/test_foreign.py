@@ -8,6 +8,7 @@ from unittest.mock import Mock
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from mglmm import cli, masks
 from mglmm.eval import foreign, run
@@ -333,6 +334,100 @@ def test_malformed_caption_results_are_told(results, message, tmp_path, capsys, 
     paths = write(tmp_path / "truth.json", CAPTIONS), write(tmp_path / "results.json", results)
     arguments = ["score", "caption", "--truth", paths[0], "--predictions", paths[1], "--out", str(tmp_path / "out")]
     complains(capsys, arguments, message)
+
+
+@pytest.mark.parametrize(("case", "expected"), cases("panoptic_coco"))
+def test_golden_panoptic(case, expected, tmp_path):
+    truth, results, painted = panoptic_files(tmp_path, case)
+    for predictions in (results, painted):
+        out = tmp_path / "out"
+        arguments = ["score", "panoptic", "--truth", truth, "--predictions", predictions, "--out", str(out)]
+        assert cli.main([*arguments, "--resamples", "0"]) == 0
+        wanted = {
+            name + suffix: expected[part][name]
+            for part, suffix in {"All": "", "Things": "_things", "Stuff": "_stuff"}.items()
+            for name in ("pq", "sq", "rq")
+        }
+        chosen(values(tmp_path), wanted, MASK_TOLERANCE)
+
+
+def panoptic_files(folder, case):
+    """Paths of instances-style truth, of COCO results, and of predictions painted into PNG files."""
+    images, annotations, results, painted = [], [], [], []
+    for image in case["images"]:
+        name, size = image["image_id"], tuple(image["size"])
+        images.append({"id": name, "height": size[0], "width": size[1]})
+        annotations += [
+            {"image_id": name, "segmentation": s["rle"], **{k: s[k] for k in ("category_id", "iscrowd", "area")}}
+            for s in image["gt_segments"]
+        ]
+        predicted = [(s["category_id"], s["rle"], s["id"]) for s in image["pred_segments"]]
+        results += [{"image_id": name, "category_id": c, "segmentation": rle, "score": 1.0} for c, rle, _ in predicted]
+        ids = sum((masks.decode(rle) * number for _, rle, number in predicted), np.zeros(size, dtype=np.int64))
+        colors = np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=2).astype(np.uint8)
+        (folder / "painted").mkdir(exist_ok=True)
+        Image.fromarray(colors).save(folder / "painted" / f"{name}.png")
+        info = [{"id": number, "category_id": c} for c, _, number in predicted]
+        painted.append({"image_id": name, "file_name": f"{name}.png", "segments_info": info})
+    numbered = [a | {"id": k} for k, a in enumerate(annotations, start=1)]
+    truth = {"images": images, "annotations": numbered, "categories": case["categories"]}
+    return (
+        write(folder / "truth.json", truth),
+        write(folder / "results.json", results),
+        write(folder / "painted.json", {"annotations": painted}),
+    )
+
+
+PANOPTIC = {
+    "id": "small",
+    "categories": [{"id": 3, "name": "car", "isthing": 1}],
+    "images": [
+        {
+            "image_id": 1,
+            "size": [8, 9],
+            "gt_segments": [{"id": 7, "category_id": 3, "iscrowd": 0, "area": 12, "rle": square(4)}],
+            "pred_segments": [{"id": 5, "category_id": 3, "rle": square(4)}],
+        }
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("category_id", 4, "results.json, item 0, field category_id: 4 is no category of the truth"),
+        ("image_id", 2, "results.json, item 0, field image_id: 2 is no image of the truth"),
+        ("score", float("nan"), "results.json, item 0, field score: Input should be a finite number"),
+        ("segmentation", square(4, (9, 9)), r"results.json, mask 0 of image 1, field segmentation: size \(9, 9\)"),
+        ("segmentation", {"size": [8, 9], "counts": "1"}, "results.json, item 0, field segmentation: RLE counts fill"),
+    ],
+)
+def test_malformed_mask_results_are_told(place, value, message, tmp_path, capsys):
+    truth, results, _ = panoptic_files(tmp_path, PANOPTIC)
+    write(tmp_path / "results.json", [json.loads((tmp_path / "results.json").read_text())[0] | {place: value}])
+    out = ["--out", str(tmp_path / "out")]
+    complains(capsys, ["score", "panoptic", "--truth", truth, "--predictions", results, *out], message)
+
+
+def test_malformed_panoptic_pictures_are_told(tmp_path, capsys):
+    truth, _, painted = panoptic_files(tmp_path, PANOPTIC)
+    arguments = ["score", "panoptic", "--truth", truth, "--predictions", painted, "--out", str(tmp_path / "out")]
+    content = json.loads((tmp_path / "painted.json").read_text())
+    info = content["annotations"][0]["segments_info"]
+    write(
+        tmp_path / "painted.json",
+        with_change(content, ("annotations", 0, "segments_info"), [*info, info[0] | {"id": 6}]),
+    )
+    complains(capsys, arguments, "1.png: segment 6 is missing in the PNG file")
+    write(tmp_path / "painted.json", with_change(content, ("annotations", 0, "segments_info"), []))
+    complains(capsys, arguments, "1.png: segment 5 is missing in segments_info of image 1")
+    write(tmp_path / "painted.json", {"annotations": []})
+    complains(capsys, arguments, "painted.json: no annotation for image 1")
+    write(tmp_path / "painted.json", content)
+    write(tmp_path / "painted" / "1.png", "no picture")
+    complains(capsys, arguments, "1.png: is no picture")
+    (tmp_path / "painted" / "1.png").unlink()
+    complains(capsys, arguments, "1.png: No such file")
 
 
 def records(tmp_path, *predictions):

@@ -60,8 +60,9 @@ class PanopticFiles:
 
     def __init__(self, truth_path: Path, predictions_path: Path) -> None:
         self.truth_path, self.predictions_path = truth_path, predictions_path
+        painted = b'"segments_info"' in _bytes(truth_path)
         truth: PanopticTruth | MaskTruth
-        truth = read_as(truth_path, PanopticTruth) if _is_panoptic(truth_path) else read_as(truth_path, MaskTruth)
+        truth = read_as(truth_path, PanopticTruth) if painted else read_as(truth_path, MaskTruth)
         self.images = unique(truth_path, "images", truth.images, "id")
         unique(truth_path, "categories", truth.categories, "id")
         if not self.images or not truth.categories:
@@ -71,7 +72,7 @@ class PanopticFiles:
             self._truth = self._painted(truth_path, truth.annotations)
         else:
             self._truth = self._encoded_truth(truth)
-        if _is_panoptic(predictions_path):
+        if _bytes(predictions_path).lstrip().startswith(b"{"):  # COCO results are a list
             self._predicted = self._painted(predictions_path, read_as(predictions_path, PanopticTruth).annotations)
         else:
             self._predicted = self._encoded(read_as(predictions_path, list[MaskResult]))
@@ -163,10 +164,9 @@ VOID = 0
 """Segment id of pixels that nobody labelled. Source: COCO panoptic format."""
 
 
-def _is_panoptic(path: Path) -> bool:
-    """Whether a JSON file refers to PNG files."""
+def _bytes(path: Path) -> bytes:
     try:
-        return b'"segments_info"' in path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
 
