@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mglmm import masks
-from mglmm.eval.grounded import assignment
+from mglmm.eval.grounded import assignment, iou_table
 from mglmm.eval.tally import Numbers, OfficialFailureError, RowMetric, ratio
 from mglmm.masks import CocoRle
 
@@ -132,7 +132,8 @@ class MultiTargetIoU(RowMetric):
         """Add one question; returns the mean IoU of its targets, without any 1 if nothing is predicted, else 0."""
         if ignore is not None:
             truth, predicted = ([masks.subtract(rle, ignore) for rle in rles] for rles in (truth, predicted))
-        table, shared_px = masks.iou_matrix(truth, predicted), masks.intersection_matrix(truth, predicted)
+        table = np.nan_to_num(iou_table(truth, predicted), nan=1.0)  # two empty masks agree fully
+        shared_px = masks.intersection_matrix(truth, predicted)
         pixels = masks.areas(truth).sum() + masks.areas(predicted).sum()
         # of assignments with equal IoU that of more shared pixels, so that the order of the masks does not matter
         rows, columns = assignment(table + shared_px * (1e-9 / max(pixels, 1)))
