@@ -2,11 +2,12 @@
 
 import hashlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mglmm.eval.benchmarks import Benchmark
 from mglmm.eval.caption_files import caption_pairs
 from mglmm.eval.captioning import CaptionTools
 from mglmm.eval.classes import CLASSES_NAME
@@ -24,8 +25,6 @@ GROUNDED = ("mgsc", "gcg")
 CAPTION = ("caption", "region-caption")
 PANOPTIC = ("panoptic",)
 """Benchmarks for which the files of others are read."""
-
-Counts = Mapping[str, int]
 
 
 def score_files(
@@ -55,12 +54,7 @@ def score_files(
             item and field.
     """
     benchmark = find(name)
-    if (out / RUN_NAME).exists():
-        raise UserError(f"{out}: holds a run of mglmm eval; give another folder with --out")
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{out}: {error.strerror}") from error
+    _make_folder(out)
     run: dict[str, Any] = {"benchmark": name, "truth": [str(path) for path in truth], "predictions": str(predictions)}
     if predictions.suffix == ".jsonl":
         measures = measures_of(
@@ -87,17 +81,35 @@ def score_files(
         scorer, counts = _panoptic(_only(truth), predictions)
     else:
         raise UserError(f"{predictions}: {name} is scored from {_accepted(name)}")
+    measured_with = text_similarity if name in GROUNDED else None
+    result = {"benchmark": name, **counts, "run": run, "text_similarity": measured_with}
+    return _written(out, benchmark, result, scorer, resamples, start)
+
+
+def _make_folder(out: Path) -> None:
+    if (out / RUN_NAME).exists():
+        raise UserError(f"{out}: holds a run of mglmm eval; give another folder with --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{out}: {error.strerror}") from error
+
+
+def _written(
+    out: Path, benchmark: Benchmark, result: dict[str, Any], scorer: Scorer, resamples: int, start: float
+) -> dict[str, Any]:
+    """`result` with the scores and where they come from, also written into `out`; `start`: of `time.monotonic`."""
     images = range(max(len(metric) for metrics in scorer.metrics.values() for metric in metrics))
-    group = {"num_questions": counts["num_questions"]} | scores(scorer, images, resamples)
-    result = {"benchmark": name, **counts, "groups": {"all": group}, "run": run} | {
-        "text_similarity": text_similarity if name in GROUNDED else None,
+    group = {"num_questions": result["num_questions"]} | scores(scorer, images, resamples)
+    result |= {
+        "groups": {"all": group},
         "resamples": resamples,
         "versions": versions(),
         "git_revision": git_revision(),
         "timing": {"scoring_s": round(time.monotonic() - start, 2)},
     }
     write_json(out / SCORES_NAME, result)
-    report = [f"# {name}", "", benchmark.about, "", *measured(result), "", *tables(result)]
+    report = [f"# {benchmark.name}", "", benchmark.about, "", *measured(result), "", *tables(result)]
     (out / REPORT_NAME).write_text("\n".join(report) + "\n", encoding="utf-8")
     return result
 
