@@ -101,6 +101,18 @@ def test_mask_decoder_path_equals_edgetam_on_a_point(model) -> None:
     torch.testing.assert_close(logits, expected.pred_masks[:, 0, 0], **FLOAT32)
 
 
+def test_prompt_similarity_is_added_to_the_decoders_logits(model) -> None:
+    features = model.encode_grounding(torch.randn(2, 3, 64, 64))
+    prompts, image_index = torch.randn(3, 1, 32), torch.tensor([0, 1, 1])
+    plain, scores = sam.decode(model.sam, features, image_index, prompts, chunk=2)
+    logits, same_scores = sam.decode(model.sam, features, image_index, prompts, chunk=2, similarity=True)
+    per_channel = features.image_embeddings[image_index] * prompts[:, 0, :, None, None]
+    places = per_channel.sum(1) / 32**0.5
+    added = torch.nn.functional.interpolate(places[:, None], plain.shape[-2:], mode="bilinear")[:, 0]
+    torch.testing.assert_close(logits, plain + added, **FLOAT32)
+    assert torch.equal(scores, same_scores)
+
+
 def test_logits_equal_the_plain_language_model(model, processor) -> None:
     inputs = processor.prompt([picture(0), picture(1)], [[("Segment the car", None)], [("Say", None)]])
     with torch.no_grad():

@@ -28,6 +28,9 @@ NECK_SCALE = 0.25
 """Brings the neck's first output to a spread of about one, as SAM's layer-normed neck has it; ours: without it the
 spread was 3.7."""
 
+PROMPT_SCALE = 6.0
+"""Brings the first prompts to a spread of about one, as SAM's point embeddings have it; ours: without it 0.2."""
+
 FEATURE_SCALE = 0.05
 """Factor on the last batch norm of the vision tower, undone by the projector's first layer. The published features are
 all positive, 1.4 on average over 1280 channels, so one Adam step of 1e-3 on the projector moves its units by
@@ -124,6 +127,7 @@ def new_config(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGL
         phrase_start_token_id=_token_id(tokenizer, grounding.PHRASE_START),
         phrase_end_token_id=_token_id(tokenizer, grounding.PHRASE_END),
         tie_word_embeddings=True,
+        prompt_similarity=True,
         **shape.get("loss_weights", {}),
     )
 
@@ -157,6 +161,9 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
                 module.reset_parameters()
     for convolution in model.sam.vision_encoder.neck.convs:
         convolution.weight.data *= NECK_SCALE
+    last = model.seg_projector[-1]
+    assert isinstance(last, nn.Linear)
+    last.weight.data *= PROMPT_SCALE
     model.lmm.model.multi_modal_projector.linear_1.weight.data /= FEATURE_SCALE
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id,

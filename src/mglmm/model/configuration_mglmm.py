@@ -9,10 +9,11 @@ class MGLMMConfig(PreTrainedConfig):
     """An image-text-to-text model (`lmm_config`) and a SAM-family model (`sam_config`), joined at `[SEG]`.
 
     The three token ids are those of the tokenizer saved beside the model. `seg_projector_dim` is the hidden width of
-    the projector from the language model to the mask prompt. The five weights make the training loss:
-    `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss`.
+    the projector from the language model to the mask prompt. With `prompt_similarity` the dot product of the prompt
+    with the image embedding is added to the mask decoder's logits (`sam.prompt_similarity`). The five weights make the
+    training loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss`.
 
-    Source: published weights 1.0 / 2.0 / 0.5 and neither IoU nor words (arXiv 2409.13407; REFERENCE section 1).
+    Source: published weights 1.0 / 2.0 / 0.5; the rest is ours (arXiv 2409.13407; REFERENCE section 1).
     """
 
     model_type = "mglmm"
@@ -26,6 +27,7 @@ class MGLMMConfig(PreTrainedConfig):
         phrase_start_token_id: int = 0,
         phrase_end_token_id: int = 0,
         seg_projector_dim: int | None = None,
+        prompt_similarity: bool = False,
         lm_loss_weight: float = 1.0,
         mask_bce_weight: float = 2.0,
         mask_dice_weight: float = 0.5,
@@ -39,6 +41,7 @@ class MGLMMConfig(PreTrainedConfig):
         self.phrase_start_token_id = phrase_start_token_id
         self.phrase_end_token_id = phrase_end_token_id
         self.seg_projector_dim = seg_projector_dim
+        self.prompt_similarity = prompt_similarity
         self.lm_loss_weight = lm_loss_weight
         self.mask_bce_weight = mask_bce_weight
         self.mask_dice_weight = mask_dice_weight

@@ -228,7 +228,8 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self, features: sam.GroundingFeatures, image_index: torch.Tensor, prompts: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mask logits float[M, h, w] and IoU estimates float[M] of `prompts` float[M, C]; `image_index` int[M]."""
-        return sam.decode(self.sam, features, image_index, prompts[:, None].to(self.sam.dtype), MASK_CHUNK)
+        similarity = self.config.prompt_similarity
+        return sam.decode(self.sam, features, image_index, prompts[:, None].to(self.sam.dtype), MASK_CHUNK, similarity)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
         """The language model's `generate`: text alone, no masks (see `generate_grounded`)."""

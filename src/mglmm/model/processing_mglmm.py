@@ -156,9 +156,7 @@ class MGLMMProcessor(ProcessorMixin):
             example["pixel_values"] = self.pixels([image])["pixel_values"][0]
         return example
 
-    def word_targets(
-        self, phrases: Sequence[str], rles: Sequence[masks.CocoRle]
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def word_targets(self, phrases: Sequence[str], rles: Sequence[masks.CocoRle]) -> tuple[torch.Tensor, torch.Tensor]:
         """The words that each image token should stand for, given what lies at its place.
 
         A segment speaks the words of its phrase, each with the square root of the share of the token's square that it
@@ -176,7 +174,7 @@ class MGLMMProcessor(ProcessorMixin):
             ValueError: the image tokens are no grid over the whole image.
         """
         side = math.isqrt(self.image_seq_length)
-        if side * side != self.image_seq_length or getattr(self.image_processor, "do_center_crop", False):
+        if side * side != self.image_seq_length or self.image_processor.to_dict().get("do_center_crop"):
             raise ValueError("word targets need an image processor that stretches the image over a square of tokens")
         if not rles:
             return torch.zeros(2, 0, dtype=torch.long), torch.zeros(0)

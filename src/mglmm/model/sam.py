@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.functional import interpolate
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,12 @@ def encode(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
 
 
 def decode(
-    sam: Any, features: GroundingFeatures, image_index: torch.Tensor, prompts: torch.Tensor, chunk: int
+    sam: Any,
+    features: GroundingFeatures,
+    image_index: torch.Tensor,
+    prompts: torch.Tensor,
+    chunk: int,
+    similarity: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask logits float[M, 4h, 4w] and IoU estimates float[M], one mask for each prompt embedding.
 
@@ -52,6 +58,8 @@ def decode(
         image_index: int[M], the image each prompt speaks of.
         prompts: float[M, N, C], the N sparse tokens of each mask (a `[SEG]` makes one).
         chunk: how many masks go through the decoder at once; bounds the memory.
+        similarity: add to the decoder's logits how alike the prompt is to the image embedding at each place (see
+            `prompt_similarity`).
     """
     num_masks = len(prompts)
     if num_masks == 0:
@@ -72,6 +80,20 @@ def decode(
             multimask_output=False,
             **extra,
         )
-        logits.append(outputs[0][:, 0, 0])
+        mask_logits = outputs[0][:, 0, 0]
+        if similarity:
+            alike = prompt_similarity(part.image_embeddings, prompts[start : start + chunk])
+            mask_logits = mask_logits + interpolate(alike[:, None], mask_logits.shape[-2:], mode="bilinear")[:, 0]
+        logits.append(mask_logits)
         scores.append(outputs[1][:, 0, 0])
     return torch.cat(logits), torch.cat(scores)
+
+
+def prompt_similarity(image_embeddings: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+    """float[M, h, w]: scaled dot product of each mask's prompts (summed) with the image embedding at each place.
+
+    Args:
+        image_embeddings: float[M, C, h, w], of the image that each mask lies in.
+        prompts: float[M, N, C].
+    """
+    return torch.einsum("mnc,mchw->mhw", prompts, image_embeddings) / prompts.shape[-1] ** 0.5
