@@ -10,6 +10,8 @@ from typing import Any, TypedDict
 import numpy as np
 from pycocotools import mask as coco
 
+_FIRST_CHARACTER = 48
+_RLE_CHARACTERS = frozenset(map(chr, range(_FIRST_CHARACTER, _FIRST_CHARACTER + 64)))
 _MAX_RUN_CHARACTERS = 7
 """Of 5 bits each: enough for a run of 32 bits with its sign, which is what the COCO API keeps."""
 
@@ -72,7 +74,7 @@ def validate(rle: CocoRle, size: tuple[int, int] | None = None) -> None:
         raise ValueError(f"RLE size {tuple(rle['size'])} is not the expected {tuple(size)}")
     runs = _runs(rle["counts"])
     pixels = rle["size"][0] * rle["size"][1]
-    if runs.min(initial=0) < 0 or runs.sum() != pixels:
+    if runs.sum() != pixels or runs.min(initial=0) < 0:
         raise ValueError(f"RLE counts fill {runs.sum()} pixels of {pixels}, or hold a negative run")
 
 
@@ -210,23 +212,24 @@ def _runs(counts: str) -> np.ndarray:
     Raises:
         ValueError: a character outside the alphabet, a run that ends in the middle or needs more than 32 bits.
     """
-    codes = np.frombuffer(counts.encode("utf-32-le"), dtype=np.uint32).astype(np.int64) - 48
-    if len(outside := np.flatnonzero((codes < 0) | (codes >= 64))):
-        raise ValueError(f"RLE counts hold the character {counts[outside[0]]!r}")
-    last = np.flatnonzero(codes & 0x20 == 0)  # the last character of each run
-    if len(codes) and (not len(last) or last[-1] != len(codes) - 1):
-        raise ValueError("RLE counts end in the middle of a run")
-    if not len(codes):
+    if not _RLE_CHARACTERS.issuperset(counts):
+        raise ValueError(f"RLE counts hold the character {next(c for c in counts if c not in _RLE_CHARACTERS)!r}")
+    if not counts:
         return np.zeros(0, dtype=np.int64)
-    first = np.append(0, last[:-1] + 1)
+    codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8) - np.uint8(_FIRST_CHARACTER)
+    last = (codes & 0x20 == 0).nonzero()[0]  # the last character of each run
+    if not len(last) or last[-1] != len(codes) - 1:
+        raise ValueError("RLE counts end in the middle of a run")
+    first = np.zeros_like(last)
+    first[1:] = last[:-1] + 1
     lengths = last - first + 1
     if lengths.max() > _MAX_RUN_CHARACTERS:
         raise ValueError("RLE counts hold a run of more than 32 bits")
-    shift = 5 * (np.arange(len(codes)) - np.repeat(first, lengths))
+    shift = 5 * (np.arange(len(codes)) - first.repeat(lengths))
     runs = np.add.reduceat((codes & 0x1F) << shift, first)
-    runs[codes[last] & 0x10 != 0] -= (1 << 5 * lengths)[codes[last] & 0x10 != 0]
-    runs[1::2] = np.cumsum(runs[1::2])
-    runs[2::2] = np.cumsum(runs[2::2])
+    runs -= (codes[last] >> 4).astype(np.int64) << 5 * lengths  # the highest bit is the sign
+    runs[1::2].cumsum(out=runs[1::2])
+    runs[2::2].cumsum(out=runs[2::2])
     return runs
 
 

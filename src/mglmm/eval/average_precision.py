@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Hashable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -83,6 +84,12 @@ class AveragePrecision:
         """Append the images of `other`."""
         self.images.extend(other.images)
 
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part = type(self)()
+        part.images = [self.images[k] for k in items]
+        return part
+
     def compute(self) -> dict[str, float]:
         """`ap` (mean over IoU 0.50:0.05:0.95) and `ap50`; NaN if there is no truth mask."""
         values = self.resample(np.ones((1, len(self.images)), dtype=np.int64))
@@ -120,7 +127,6 @@ class OfficialAveragePrecision:
     def __init__(self, by_size: bool = False) -> None:
         """`by_size`: also what `coco_stats` needs: the same for small, medium and large masks."""
         self.results: dict[Hashable, list[dict[str, np.ndarray] | None]] = {}
-        self.num_predicted = 0
         self.num_areas = 4 if by_size else 1
 
     def __len__(self) -> int:
@@ -132,8 +138,9 @@ class OfficialAveragePrecision:
         truth: Sequence[CocoRle],
         predicted: Sequence[CocoRle],
         details: "TruthDetails | None" = None,
+        ious: np.ndarray | None = None,
     ) -> None:
-        """Add one image.
+        """Add one image; `ious` its `iou_table` if it is known.
 
         Raises:
             ValueError: `image_id` was added before.
@@ -150,18 +157,24 @@ class OfficialAveragePrecision:
         tool._dts[image_id, 1] = [
             {"id": k + 1, "segmentation": rle, "area": masks.area(rle), "score": 1.0} for k, rle in enumerate(predicted)
         ]
-        tool.ious = {(image_id, 1): tool.computeIoU(image_id, 1)}
         limit = tool.params.maxDets[-1]
+        # of a crowd the tool takes another IoU
+        own = ious is None or any(known.crowd)
+        tool.ious = {(image_id, 1): tool.computeIoU(image_id, 1) if own else ious.T[:limit]}
         areas = tool.params.areaRng[: self.num_areas]
         self.results[image_id] = [_kept(tool.evaluateImg(image_id, 1, area, limit)) for area in areas]
-        self.num_predicted += len(predicted)
 
     def merge(self, other: Self) -> None:
         """Append the images of `other`."""
         if twice := self.results.keys() & other.results.keys():
             raise ValueError(f"images were added twice: {sorted(map(str, twice))[:5]}")
         self.results |= other.results
-        self.num_predicted += other.num_predicted
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part, ids = copy(self), list(self.results)
+        part.results = {ids[k]: self.results[ids[k]] for k in items}
+        return part
 
     def coco_stats(self) -> list[float]:
         """The 12 numbers of `COCOeval.summarize`; -1 where not defined.
@@ -189,7 +202,7 @@ class OfficialAveragePrecision:
         return {name: float(np.mean(p[p > -1])) if (p > -1).any() else float("nan") for name, p in both.items()}
 
     def _accumulated(self) -> COCOeval:
-        if not self.num_predicted:
+        if not any(by_area[0] and len(by_area[0]["dtScores"]) for by_area in self.results.values()):
             raise OfficialFailureError("IndexError", "no image has a predicted mask")
         tool = _tool(list(self.results))
         tool.params.areaRng = tool.params.areaRng[: self.num_areas]

@@ -21,8 +21,8 @@ MAX_FEW_TARGETS = 3
 class Benchmark:
     """`groups_of`: the groups that a turn of a sample counts in; none: it is not asked.
 
-    `scorers`: what kind of score every group gets, in the order of the report. `means`: name -> groups of which the
-    plain mean of every score is also reported.
+    `scorers`: what kind of score every group gets, in the order of the report; the same for all groups of a turn.
+    `means`: name -> groups of which the plain mean of every score is also reported.
     """
 
     name: str

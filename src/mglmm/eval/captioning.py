@@ -163,6 +163,12 @@ class Captions(RowMetric):
         self.items.extend(other.items)
         self.rows.clear()
 
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these items alone, with document frequencies of its own."""
+        part = type(self)(self.tools)
+        part.items = [self.items[k] for k in items]
+        return part
+
     def compute(self) -> dict[str, float]:
         """`bleu_1_ptb` .. `bleu_4_ptb`, `meteor_ptb`, `rouge_l_ptb`, `cider_ptb`; `spice_ptb` where it is installed."""
         self.score()

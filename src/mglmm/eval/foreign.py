@@ -99,8 +99,7 @@ def _written(
     out: Path, benchmark: Benchmark, result: dict[str, Any], scorer: Scorer, resamples: int, start: float
 ) -> dict[str, Any]:
     """`result` with the scores and where they come from, also written into `out`; `start`: of `time.monotonic`."""
-    images = range(max(len(metric) for metrics in scorer.metrics.values() for metric in metrics))
-    group = {"num_questions": result["num_questions"]} | scores(scorer, images, resamples)
+    group = {"num_questions": result["num_questions"]} | scores(scorer, range(len(scorer)), resamples)
     result |= {
         "groups": {"all": group},
         "resamples": resamples,

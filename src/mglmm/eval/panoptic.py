@@ -5,6 +5,7 @@ included, named as in `docs/evaluation.md`. Scores are fractions 0..1, NaN where
 """
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
 from math import fsum
 from typing import ClassVar, Self
@@ -54,6 +55,12 @@ class ClassMetric:
     def merge(self, other: Self) -> None:
         """Append the images of `other`."""
         self.images.extend(other.images)
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part = copy(self)
+        part.images = [self.images[k] for k in items]
+        return part
 
     @property
     def table(self) -> np.ndarray:
@@ -195,17 +202,23 @@ class OfficialSemanticPanoptic(ClassMetric):
 
     def __init__(self, num_classes: int) -> None:
         super().__init__(range(num_classes))
-        self.unknown: list[int] = []
+        self.unknown: list[list[int]] = []
 
     def merge(self, other: Self) -> None:
         """Append the images of `other`."""
         super().merge(other)
         self.unknown.extend(other.unknown)
 
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part = super().subset(items)
+        part.unknown = [self.unknown[k] for k in items]
+        return part
+
     def update(self, truth: Sequence[ClassSegment], predicted: Sequence[ClassSegment], size: tuple[int, int]) -> None:
         """Add one image of `size` (height, width), `predicted` in the order of painting; class ids count from 0."""
-        self.unknown += [segment.class_id for segment in predicted if segment.class_id not in self.index]
-        if not predicted or self.unknown:
+        self.unknown.append([segment.class_id for segment in predicted if segment.class_id not in self.index])
+        if not predicted or self.unknown[-1]:
             self.images.append(np.zeros((len(self.class_ids), len(self.fields))))
             return
         truth_map = _class_map(truth, self.index, size, empty=-1)
@@ -222,8 +235,8 @@ class OfficialSemanticPanoptic(ClassMetric):
         Raises:
             OfficialFailureError: a prediction has an unknown class (P3), or no class occurs.
         """
-        if self.unknown:
-            raise OfficialFailureError("KeyError", f"class {self.unknown[0]} is not known")
+        if unknown := [class_id for image in self.unknown for class_id in image]:
+            raise OfficialFailureError("KeyError", f"class {unknown[0]} is not known")
         if not self.sums()[:, 1:4].any():
             raise OfficialFailureError("ZeroDivisionError", "no class occurs")
         return super().compute()

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 
@@ -32,7 +32,7 @@ class PhraseClasses:
     1. The phrase is a name of the class, after both are normalized (see `normalized`).
     2. Else the class with the name most like the phrase, if the text similarity is at least `threshold`; of equally
        like ones that with the smallest id.
-    3. Else the phrase is unmatched: its mask is in no class. `unmatched` counts these phrases.
+    3. Else the phrase is unmatched: its mask is in no class.
 
     `names`: class id -> its names; synonyms may stand in one name with ";" or "," between them, as ADE20K has it.
 
@@ -52,7 +52,6 @@ class PhraseClasses:
         self.by_name: dict[str, int] = {}
         for name, class_id in pairs:
             self.by_name.setdefault(normalized(name), class_id)
-        self.unmatched: Counter[str] = Counter()
         self._known: dict[str, Match] = {}
 
     def match(self, phrases: Sequence[str]) -> list[Match]:
@@ -65,23 +64,38 @@ class PhraseClasses:
                 best = int(np.argmax(row))
                 found = Match(self.class_of_name[best], "similarity")
                 self._known[phrase] = found if row[best] >= self.threshold else Match(None, "unmatched")
-        matches = [self._known[phrase] for phrase in phrases]
-        self.unmatched.update(p for p, match in zip(phrases, matches, strict=True) if match.how == "unmatched")
-        return matches
+        return [self._known[phrase] for phrase in phrases]
 
 
 class PhraseMatches(RowMetric):
     """How the phrases of the answers found their classes, as shares of all phrases with masks.
 
-    `phrases_by_name`, `phrases_by_similarity`, `phrases_unmatched`; they sum to 1.
+    `phrases_by_name`, `phrases_by_similarity`, `phrases_unmatched`; they sum to 1. `unmatched`: the phrases of each
+    image that mean no class.
     """
 
     fields = ("name", "similarity", "unmatched")
 
-    def update(self, matches: Sequence[Match]) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self.unmatched: list[list[str]] = []
+
+    def update(self, phrases: Sequence[str], matches: Sequence[Match]) -> None:
         """Add one image."""
         found = Counter(match.how for match in matches)
         self.add(name=found["name"], similarity=found["similarity"], unmatched=found["unmatched"])
+        self.unmatched.append([p for p, match in zip(phrases, matches, strict=True) if match.how == "unmatched"])
+
+    def merge(self, other: Self) -> None:
+        """Append the images of `other`."""
+        super().merge(other)
+        self.unmatched.extend(other.unmatched)
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part = super().subset(items)
+        part.unmatched = [self.unmatched[k] for k in items]
+        return part
 
     def from_sums(self, sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
         """Shares; NaN if there is no phrase."""

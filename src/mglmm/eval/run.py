@@ -27,7 +27,7 @@ from mglmm.schema import Prediction, UserError
 SCORES_NAME = "scores.json"
 RESAMPLES = 1000
 """Bootstrap resamples behind every confidence interval."""
-PREPARED = 64
+PREPARED = 16
 """Answers whose phrases are embedded together; ours, a few hundred phrases fill a batch of the encoder."""
 
 
@@ -211,19 +211,22 @@ def scored(
     resamples: int,
 ) -> tuple[dict[str, Any], list[Rated]]:
     """The scores of every group with counts, and how good every single answer is."""
-    scorers = {group: make_scorer(kind, measures) for group, kind in benchmark.scorers.items()}
-    images: dict[str, list[int]] = {group: [] for group in scorers}
+    scorers = {kind: make_scorer(kind, measures) for kind in set(benchmark.scorers.values())}
+    items: dict[str, list[int]] = {group: [] for group in benchmark.scorers}
+    images: dict[str, list[int]] = {group: [] for group in benchmark.scorers}
     rated: list[Rated] = []
     answered = set()
-    invalid: dict[str, list[int]] = {group: [] for group in ("", *scorers)}
+    invalid: dict[str, list[int]] = {group: [] for group in ("", *benchmark.scorers)}
     with PredictionStore(predictions) as store:
         for question, prediction in _prepared(benchmark, samples, store, measures, limit):
             answered.add(question.key)
-            value = [scorers[group].update(question, prediction) for group in question.groups][0]
+            scorer = scorers[benchmark.scorers[question.groups[0]]]
             invalid[""].append(prediction.num_invalid)
             for group in question.groups:
+                items[group].append(len(scorer))
                 images[group].append(question.sample_index)
                 invalid[group].append(prediction.num_invalid)
+            value = scorer.update(question, prediction)
             rated.append(Rated(value, question.sample_index, question.turn_index, question.groups))
         # with a limit the file may hold a longer run's answers
         if limit is None and (unknown := sorted(store.keys() - answered)):
@@ -234,13 +237,13 @@ def scored(
             )
     if not rated:
         raise UserError(f"{benchmark.name}: these samples hold no question of the benchmark")
+    # all parts are there before the first is scored, so that Java starts once for the texts of all
+    parts = {group: scorers[kind].subset(items[group]) for group, kind in benchmark.scorers.items()}
     groups = {
-        group: {"num_questions": len(images[group])}
-        | counted(invalid[group])
-        | scores(scorer, images[group], resamples)
-        for group, scorer in scorers.items()
+        group: {"num_questions": len(images[group])} | counted(invalid[group]) | scores(part, images[group], resamples)
+        for group, part in parts.items()
     }
-    groups |= {name: mean_of(groups[group] for group in parts) for name, parts in benchmark.means.items()}
+    groups |= {name: mean_of(groups[group] for group in those) for name, those in benchmark.means.items()}
     return {
         "benchmark": benchmark.name,
         "num_samples": len({r.sample_index for r in rated}),

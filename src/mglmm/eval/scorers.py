@@ -1,9 +1,11 @@
 """One scorer per kind of answer: it holds the metrics of both protocols and feeds them a question and its answer."""
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 
@@ -73,9 +75,19 @@ class Measures:
 
 
 class Scorer(ABC):
-    """Scores the answers of one group of questions; `metrics` by protocol, to be filled by the subclass."""
+    """Scores answers of one kind; `metrics` by protocol, to be filled by the subclass."""
 
     metrics: Mapping[str, Sequence[Metric]]
+
+    def __len__(self) -> int:
+        """Number of answers added."""
+        return max(len(metric) for metrics in self.metrics.values() for metric in metrics)
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """The scores of these answers alone, by their places in the order of adding; no more can be added to it."""
+        part = copy(self)
+        part.metrics = {name: [metric.subset(items) for metric in metrics] for name, metrics in self.metrics.items()}
+        return part
 
     @abstractmethod
     def update(self, question: Question, prediction: Prediction) -> float:
@@ -164,7 +176,7 @@ class GroundedScorer(Scorer):
 
     def _add(self, pair: GroundedPair) -> float:
         ious = iou_table(pair.truth, pair.predicted)
-        self.official_ap.update(pair.image_id, pair.truth, pair.predicted, pair.details)
+        self.official_ap.update(pair.image_id, pair.truth, pair.predicted, pair.details, ious)
         self.corrected_ap.update(pair.truth, pair.predicted, pair.scores, ious)
         if not pair.references:
             return 0.0
@@ -280,14 +292,16 @@ class ClassScorer(Scorer):
 
     def details(self) -> dict[str, Any]:
         """The phrases that mean no class, most frequent first, each with how often it was written."""
-        return {"unmatched_phrases": dict(self.rule.unmatched.most_common())}
+        matches = [metric for metric in self.metrics["corrected"] if isinstance(metric, PhraseMatches)]
+        unmatched = Counter(phrase for metric in matches for image in metric.unmatched for phrase in image)
+        return {"unmatched_phrases": dict(unmatched.most_common())}
 
     def found(self, prediction: Prediction) -> list[ClassSegment]:
         """The masks of the answer that have a class."""
         phrases, rles = pairs_of(prediction.answer, prediction.segments)
         scores = {segment.id: segment.score for segment in prediction.segments}
         matches = self.rule.match(phrases)
-        self.matches.update(matches)
+        self.matches.update(phrases, matches)
         return self.classes.predicted(matches, rles, [scores[k] for k in prediction.answer.segment_ids])
 
 
@@ -303,7 +317,8 @@ class PanopticScorer(ClassScorer):
     def details(self) -> dict[str, Any]:
         """Also the corrected scores of every class."""
         names = {class_id: names[0] for class_id, names in self.classes.names.items()}
-        return super().details() | {"classes": {names[k]: part for k, part in self.corrected.per_class().items()}}
+        [quality] = [metric for metric in self.metrics["corrected"] if isinstance(metric, PanopticQuality)]
+        return super().details() | {"classes": {names[k]: part for k, part in quality.per_class().items()}}
 
     def update(self, question: Question, prediction: Prediction) -> float:
         """Add one answer; returns its panoptic quality."""

@@ -14,6 +14,9 @@ SimilarityName = Literal["lexical", "minilm", "bert"]
 BERT = ("bert-base-uncased", "google-bert/bert-base-uncased")
 """The names under which the same weights lie in a Hugging Face cache."""
 
+MAX_KNOWN = 10_000
+"""Phrases whose embeddings are kept; ours, some 30 MB."""
+
 _ARTICLES = frozenset({"a", "an", "the"})
 
 
@@ -45,13 +48,14 @@ class LexicalSimilarity:
 
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
         """float64[T, P]."""
-        predicted_words = [_words(phrase) for phrase in predicted]
-        rows = [[_word_f1(_words(phrase), words) for words in predicted_words] for phrase in truth]
-        return np.array(rows, dtype=np.float64).reshape(len(truth), len(predicted))
+        rows, columns = ([_words(phrase) for phrase in phrases] for phrases in (truth, predicted))
+        shared = np.array([[len(a & b) for b in columns] for a in rows], dtype=np.float64)
+        sizes = np.add.outer([float(len(a)) for a in rows], [float(len(b)) for b in columns])
+        return np.where(sizes > 0, 2 * shared.reshape(sizes.shape) / np.maximum(sizes, 1), 1.0)
 
 
 class EmbeddingSimilarity:
-    """Cosine of sentence embeddings; every different string is embedded once, new ones in one batch.
+    """Cosine of sentence embeddings; strings are embedded in one batch and known until `MAX_KNOWN` others came.
 
     `encode`: list of N strings -> float[N, D], rows of length 1.
     """
@@ -63,6 +67,8 @@ class EmbeddingSimilarity:
 
     def prepare(self, phrases: Sequence[str]) -> None:
         """Embed those of the phrases that are new, in one batch."""
+        if len(self._known) > MAX_KNOWN:
+            self._known = {phrase: self._known[phrase] for phrase in phrases if phrase in self._known}
         new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in self._known]
         if new:
             self._known |= zip(new, np.asarray(self._encode(new), dtype=np.float64), strict=True)
@@ -160,7 +166,3 @@ def _bert_folder() -> str:
 @lru_cache(maxsize=4096)
 def _words(phrase: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", phrase.lower())) - _ARTICLES
-
-
-def _word_f1(a: frozenset[str], b: frozenset[str]) -> float:
-    return 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0
