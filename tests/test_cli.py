@@ -12,6 +12,8 @@ from PIL import Image
 
 from mglmm import cli
 from mglmm.cli import main
+from mglmm.eval.samples import Inputs
+from mglmm.eval.scorers import Measures
 from mglmm.schema import Prediction, Sample, UserError, read_jsonl
 
 
@@ -232,22 +234,25 @@ def test_eval_hands_everything_on(
 
     monkeypatch.setattr("mglmm.eval.run.run_benchmark", fake)
     arguments = ["eval", "world-refer", "--seeds", "5:9", "--limit", "3", "--batch-size", "2", "--model", "m"]
+    arguments += ["--no-target-pixels", "50", "--max-new-tokens", "9"]
     assert main([*arguments, "--out", str(tmp_path)]) == 0
+    measures = given.pop("measures")
+    assert isinstance(measures, Measures)
+    assert (measures.similarity.name, measures.captions, measures.no_target_pixels) == ("lexical", None, 50)
     assert given == {
         "name": "world-refer",
         "model": "m",
         "out": tmp_path,
-        "seeds": (5, 9),
-        "data": None,
+        "inputs": Inputs((5, 9)),
         "limit": 3,
         "device": None,
         "batch_size": 2,
-        "text_similarity": "lexical",
+        "max_new_tokens": 9,
     }
     output = capsys.readouterr().out
     assert "mean_iou" in output
     assert "0.500" in output
-    assert str(tmp_path / "report.md") in output
+    assert str(tmp_path / "report.html") in output
 
 
 def test_train_hands_everything_on(

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from mglmm import __version__
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
+    from mglmm.eval.scorers import Measures
     from mglmm.predict import ImagePrediction, Predictor
 
 USER_ERROR = 2
@@ -113,7 +113,9 @@ def train(options: argparse.Namespace) -> None:
 
 def evaluate(options: argparse.Namespace) -> None:
     """Run a benchmark and print its scores; goes on where an interrupted run stopped."""
+    from mglmm.eval.report import print_scores
     from mglmm.eval.run import run_benchmark
+    from mglmm.eval.samples import Inputs
 
     out = options.out or Path("out") / "eval" / options.benchmark
     _quiet()
@@ -121,12 +123,35 @@ def evaluate(options: argparse.Namespace) -> None:
         options.benchmark,
         model=options.model,
         out=out,
-        seeds=options.seeds,
-        data=options.data,
+        inputs=Inputs(options.seeds, options.data, options.split),
+        measures=_measures(options),
         limit=options.limit,
         device=options.device,
         batch_size=options.batch_size,
+        max_new_tokens=options.max_new_tokens,
+    )
+    if result is not None:
+        print_scores(result, Console())
+        print(f"report: {out / 'report.html'}")
+
+
+def score(options: argparse.Namespace) -> None:
+    """Score predictions in files, whoever made them, and print the scores."""
+    from mglmm.eval.foreign import score_files
+    from mglmm.eval.report import print_scores
+
+    out = options.out or Path("out") / "score" / options.benchmark
+    result = score_files(
+        options.benchmark,
+        options.truth,
+        options.predictions,
+        out,
         text_similarity=options.text_similarity,
+        captions=not options.no_captions,
+        no_target_pixels=options.no_target_pixels,
+        classes=options.classes,
+        resamples=options.resamples,
+        partial=options.partial,
     )
     print_scores(result, Console())
     print(f"report: {out / 'report.md'}")
@@ -143,17 +168,6 @@ def show(prediction: "ImagePrediction", console: Console) -> None:
         share = f"{segment.area / num_pixels:.1%}"
         line = f"  {segment.label or '(no phrase)'}: {share} of the picture, box {x0},{y0} to {x1},{y1}"
         console.print(escape(line), style="dim", highlight=False)
-
-
-def print_scores(result: dict[str, Any], console: Console) -> None:
-    """Print the scores of a benchmark, or of each benchmark of a suite, as a table."""
-    for part in result.get("benchmarks", {result["benchmark"]: result}).values():
-        table = Table("group", "questions", "score", "official", "corrected", title=part["benchmark"])
-        for group, scores in part["groups"].items():
-            for name in dict.fromkeys([*scores["official"], *scores["corrected"]]):
-                cells = [_score(scores[protocol].get(name)) for protocol in ("official", "corrected")]
-                table.add_row(group, str(scores["num_questions"]), name, *cells)
-        console.print(table)
 
 
 def check_writable(path: Path) -> None:
@@ -200,6 +214,13 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def whole(text: str) -> int:
+    """A whole number; for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
+    return int(text)
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as the user error that it is: one line."""
 
@@ -237,18 +258,38 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("recipe", type=Path, metavar="RECIPE")
     command.add_argument("overrides", nargs="*", metavar="key=value", help="as in trainer.learning_rate=1e-4")
 
+    _add_scoring(commands)
+    return parser
+
+
+def _add_scoring(commands: Any) -> None:
+    """The two commands that end in scores."""
     command = _command(commands, "eval", evaluate, "run a benchmark; an unknown name lists them all")
     command.add_argument("benchmark", metavar="BENCHMARK")
     command.add_argument(
         "--seeds", type=seed_range, metavar="A:B", help="pictures of the world (default: 500 held out)"
     )
-    command.add_argument("--data", type=Path, metavar="ROOT", help="folder of the data set")
+    command.add_argument("--data", type=Path, metavar="PATH", help="file of samples, or folder of photographs")
+    command.add_argument("--split", metavar="S", help="of a file of samples, only those of this split")
     command.add_argument("--limit", type=positive, metavar="N", help="only the first N questions")
     command.add_argument("--out", type=Path, metavar="DIR", help="(default: out/eval/BENCHMARK)")
     command.add_argument("--batch-size", type=positive, default=16, metavar="N", help="(default: %(default)s)")
-    command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    _add_score_options(command)
     _add_model_options(command)
-    return parser
+    _add_length_option(command)
+
+    command = _command(commands, "score", score, "score predictions in files: ours, or anyone's")
+    command.add_argument("benchmark", metavar="BENCHMARK")
+    command.add_argument(
+        "--truth", type=Path, nargs="+", required=True, metavar="T", help="samples.jsonl, or COCO-style truth"
+    )
+    command.add_argument(
+        "--predictions", type=Path, required=True, metavar="P", help="predictions.jsonl, a folder, or COCO results"
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="(default: out/score/BENCHMARK)")
+    command.add_argument("--partial", action="store_true", help="of COCO caption results, only the images answered")
+    command.add_argument("--resamples", type=whole, default=1000, metavar="N", help="of the bootstrap; 0: no intervals")
+    _add_score_options(command)
 
 
 def _command(
@@ -266,6 +307,35 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
 
 def _add_length_option(command: argparse.ArgumentParser) -> None:
     command.add_argument("--max-new-tokens", type=positive, default=512, metavar="N", help="(default: %(default)s)")
+
+
+def _add_score_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    command.add_argument(
+        "--classes", type=Path, metavar="FILE", help="panoptic, semantic: list of classes (default: beside the samples)"
+    )
+    command.add_argument("--no-captions", action="store_true", help="no METEOR, CIDEr, ...: these need a Java")
+    command.add_argument(
+        "--no-target-pixels",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="generalized referring: fewer predicted pixels mean that nothing is there (default: %(default)s)",
+    )
+
+
+def _measures(options: argparse.Namespace) -> "Measures":
+    """What the scores depend on, as the options have it."""
+    from mglmm.eval.classes import CLASSES_NAME
+    from mglmm.eval.run import measures_of
+
+    return measures_of(
+        options.benchmark,
+        text_similarity=options.text_similarity,
+        captions=not options.no_captions,
+        no_target_pixels=options.no_target_pixels,
+        classes=options.classes or (options.data.parent / CLASSES_NAME if options.data else None),
+    )
 
 
 def _predictor(options: argparse.Namespace) -> "Predictor":
@@ -302,12 +372,6 @@ def _save_last(turns: "Sequence[ImagePrediction]", name: str) -> None:
         raise UserError("/save: nothing has been answered yet")
     check_picture_path(Path(name))
     turns[-1].save(name)
-
-
-def _score(score: dict[str, Any] | None) -> str:
-    if score is None:
-        return ""
-    return "-" if score["value"] is None else f"{score['value']:.3f}"
 
 
 def _write_text(path: Path, text: str) -> None:

@@ -10,6 +10,11 @@ from typing import Any, TypedDict
 import numpy as np
 from pycocotools import mask as coco
 
+_FIRST_CHARACTER = 48
+_RLE_CHARACTERS = frozenset(map(chr, range(_FIRST_CHARACTER, _FIRST_CHARACTER + 64)))
+_MAX_RUN_CHARACTERS = 7
+"""Of 5 bits each: enough for a run of 32 bits with its sign, which is what the COCO API keeps."""
+
 
 class CocoRle(TypedDict):
     """COCO compressed RLE: `size` is [height, width], `counts` the compressed column-major runs (ASCII)."""
@@ -69,8 +74,8 @@ def validate(rle: CocoRle, size: tuple[int, int] | None = None) -> None:
         raise ValueError(f"RLE size {tuple(rle['size'])} is not the expected {tuple(size)}")
     runs = _runs(rle["counts"])
     pixels = rle["size"][0] * rle["size"][1]
-    if min(runs, default=0) < 0 or sum(runs) != pixels:
-        raise ValueError(f"RLE counts fill {sum(runs)} pixels of {pixels}, or hold a negative run")
+    if runs.sum() != pixels or runs.min(initial=0) < 0:
+        raise ValueError(f"RLE counts fill {runs.sum()} pixels of {pixels}, or hold a negative run")
 
 
 def area(rle: CocoRle) -> int:
@@ -198,30 +203,33 @@ def _coco_iou(a: Sequence[CocoRle], b: Sequence[CocoRle], crowd: bool) -> np.nda
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).clip(0.0, 1.0)
 
 
-def _runs(counts: str) -> list[int]:
-    """The run lengths in compressed `counts`: 5 bits a character, least first, each run from the third on a difference.
+def _runs(counts: str) -> np.ndarray:
+    """int64[R], the run lengths in compressed `counts`: 5 bits a character, least first; from the fourth run on each is
+    stored as its difference from the one before the last.
 
     Source: `rleFrString` of the COCO API (maskApi.c).
 
     Raises:
-        ValueError: a character outside the alphabet, or a run that ends in the middle.
+        ValueError: a character outside the alphabet, a run that ends in the middle or needs more than 32 bits.
     """
-    runs: list[int] = []
-    value, shift = 0, 0
-    for character in counts:
-        code = ord(character) - 48
-        if not 0 <= code < 64:
-            raise ValueError(f"RLE counts hold the character {character!r}")
-        value |= (code & 0x1F) << shift
-        shift += 5
-        if code & 0x20:
-            continue
-        if code & 0x10:
-            value -= 1 << shift
-        runs.append(value + (runs[-2] if len(runs) > 2 else 0))
-        value, shift = 0, 0
-    if shift:
+    if not _RLE_CHARACTERS.issuperset(counts):
+        raise ValueError(f"RLE counts hold the character {next(c for c in counts if c not in _RLE_CHARACTERS)!r}")
+    if not counts:
+        return np.zeros(0, dtype=np.int64)
+    codes = np.frombuffer(counts.encode("ascii"), dtype=np.uint8) - np.uint8(_FIRST_CHARACTER)
+    last = (codes & 0x20 == 0).nonzero()[0]  # the last character of each run
+    if not len(last) or last[-1] != len(codes) - 1:
         raise ValueError("RLE counts end in the middle of a run")
+    first = np.zeros_like(last)
+    first[1:] = last[:-1] + 1
+    lengths = last - first + 1
+    if lengths.max() > _MAX_RUN_CHARACTERS:
+        raise ValueError("RLE counts hold a run of more than 32 bits")
+    shift = 5 * (np.arange(len(codes)) - first.repeat(lengths))
+    runs = np.add.reduceat((codes & 0x1F) << shift, first)
+    runs -= (codes[last] >> 4).astype(np.int64) << 5 * lengths  # the highest bit is the sign
+    runs[1::2].cumsum(out=runs[1::2])
+    runs[2::2].cumsum(out=runs[2::2])
     return runs
 
 

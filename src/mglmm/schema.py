@@ -28,7 +28,7 @@ Task = Literal[
 Granularity = Literal["panoptic", "object", "part"]
 
 
-R = TypeVar("R", bound="Record")
+R = TypeVar("R", bound=BaseModel)
 
 
 class UserError(Exception):
@@ -259,14 +259,19 @@ def read_jsonl(path: str | Path, record: type[R]) -> Iterator[R]:
         with Path(path).open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
                 if line.strip():
-                    yield _read_line(line, record, f"{path}, line {number}")
+                    yield read_line(line, record, f"{path}, line {number}")
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text") from error
 
 
-def _read_line(line: str, record: type[R], place: str) -> R:
+def read_line(line: str | bytes, record: type[R], place: str) -> R:
+    """The record in one line of JSON.
+
+    Raises:
+        UserError: it is no such record; begins with `place` and names the field.
+    """
     try:
         return record.model_validate_json(line)
     except ValidationError as error:

@@ -38,7 +38,7 @@ def test_units(case, expected):
 
 @pytest.mark.parametrize(("case", "expected"), cases("gcg"))
 def test_gcg_average_precision(case, expected):
-    ap = OfficialAveragePrecision()
+    ap = OfficialAveragePrecision(by_size=True)
     predicted = {p["image_id"]: p["pred_masks"] for p in case["predictions"]}
     for image in case["mask_gt"]["images"]:
         truth = annotations(case, image["id"])

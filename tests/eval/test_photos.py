@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mglmm.eval.benchmarks import BENCHMARKS, Inputs
+from mglmm.eval.benchmarks import BENCHMARKS
 from mglmm.eval.photos import DESCRIPTION, SETS
 from mglmm.eval.run import evaluate
+from mglmm.eval.samples import Inputs
 from mglmm.eval.scorers import ReferringScorer, merged_pair
-from mglmm.eval.text_similarity import LexicalSimilarity
 from mglmm.schema import Rle, Segment, UserError
-from tests.eval.test_run import MODEL, Fake
+from tests.eval.test_run import MODEL, WORDS, Fake, good
 
 HEIGHT, WIDTH = 60, 80
 
@@ -63,7 +63,7 @@ def root(tmp_path):
 def asked(root):
     benchmark = BENCHMARKS["photos"]
     samples = benchmark.samples(Inputs(data=root))
-    return benchmark, samples, [question for _, question in benchmark.questions(samples)]
+    return benchmark, samples, list(benchmark.questions(samples))
 
 
 def test_what_is_asked(root):
@@ -94,15 +94,15 @@ def test_pixels_that_nobody_labelled_do_not_count(root):
 def test_perfect_answers_score_one(root, tmp_path):
     benchmark, samples, questions = asked(root)
     result = evaluate(
-        Fake(benchmark, samples), benchmark, samples, tmp_path / "out", model=MODEL, similarity=LexicalSimilarity(),
+        Fake(benchmark, samples), benchmark, samples, tmp_path / "out", model=MODEL, measures=WORDS,
         resamples=20,
     )  # fmt: skip
     assert result["num_questions"] == len(questions) == 8
     for group in ("all", "window", DESCRIPTION):
         for protocol in ("official", "corrected"):
-            scores = result["groups"][group][protocol].values()
+            scores = good(result, protocol, group).values()
             # the official 1e-5 on the count of masks shows where there is but one
-            assert [score["value"] for score in scores] == pytest.approx([1.0] * len(scores), abs=2e-5)
+            assert list(scores) == pytest.approx([1.0] * len(scores), abs=2e-5)
     # no dress is there, so the mean that holds it is not defined
     assert result["groups"]["dress"]["corrected"]["mean_iou"]["value"] is None
     assert result["groups"]["mean of hair, trousers, shoes, dress"]["corrected"]["mean_iou"]["value"] is None

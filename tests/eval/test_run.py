@@ -6,7 +6,9 @@ import pytest
 from PIL import Image
 
 from mglmm.eval import run
-from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark, Inputs, SampleSet, generalized_groups, mgsc_groups
+from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark, generalized_groups, mgsc_groups
+from mglmm.eval.samples import Inputs, SampleSet
+from mglmm.eval.scorers import Measures
 from mglmm.eval.store import PREDICTIONS_NAME
 from mglmm.eval.text_similarity import LexicalSimilarity
 from mglmm.schema import GroundedText, Prediction, Rle, Sample, Segment, Span, Turn, UserError, read_jsonl
@@ -41,7 +43,11 @@ def made(index):
 
 
 def made_set(num=SAMPLES):
-    return SampleSet(num, made, {"made": num})
+    return SampleSet(num, lambda index: made(index)[1], lambda index: made(index)[0], {"made": num})
+
+
+WORDS = Measures(LexicalSimilarity())
+"""Scores without those of the texts, which need a Java."""
 
 
 BENCHMARK = Benchmark(
@@ -53,8 +59,9 @@ class Fake:
     """Knows the true answers and gives what `change` makes of them; dies when it has been asked `patience` batches."""
 
     def __init__(self, benchmark=BENCHMARK, samples=None, change=lambda truth: truth, patience=None):
-        questions = benchmark.questions(samples or made_set())
-        self.known = {(image.tobytes(), q.turn.instruction): q.truth() for image, q in questions}
+        samples = samples or made_set()
+        questions = benchmark.questions(samples)
+        self.known = {(samples.image(q.sample_index).tobytes(), q.turn.instruction): q.truth() for q in questions}
         self.change, self.patience, self.num_asked = change, patience, 0
 
     def ask_many(self, questions, *, max_new_tokens):
@@ -80,7 +87,7 @@ def wrong(truth):
 
 
 def evaluated(out, predictor, benchmark=BENCHMARK, samples=None, **options):
-    options = {"model": MODEL, "similarity": LexicalSimilarity(), "batch_size": 3, "resamples": 20} | options
+    options = {"model": MODEL, "measures": WORDS, "batch_size": 3, "resamples": 20} | options
     return run.evaluate(predictor, benchmark, samples or made_set(), out, **options)
 
 
@@ -88,15 +95,21 @@ def values(result, protocol, group="panoptic"):
     return {name: score["value"] for name, score in result["groups"][group][protocol].items()}
 
 
+def good(result, protocol, group="panoptic"):
+    """The values of which 1 is best."""
+    return {n: value for n, value in values(result, protocol, group).items() if not n.startswith("hallucinat")}
+
+
 def test_perfect_answers_score_one(tmp_path):
     result = evaluated(tmp_path, Fake())
     for group in ("panoptic", "part"):
         for protocol in ("official", "corrected"):
-            assert set(values(result, protocol, group).values()) == {1.0}
+            assert set(good(result, protocol, group).values()) == {1.0}
+    assert values(result, "corrected")["hallucination_rate_lexical"] == 0.0
     assert result["num_questions"] == 10 and result["num_samples"] == 5 and result["num_invalid"] == 0
     assert json.loads((tmp_path / "scores.json").read_text()) == result
     assert result["groups"]["part"]["corrected"]["mean_iou"]["interval"] == [1.0, 1.0]
-    assert not list((tmp_path / "worst").iterdir())
+    assert "## Worst" not in (tmp_path / "report.md").read_text()
 
 
 def test_no_answers_score_zero(tmp_path):
@@ -119,7 +132,7 @@ def test_wrong_phrases_cost_recall_alone(tmp_path):
 def test_report_shows_the_worst(tmp_path):
     evaluated(tmp_path, Fake(change=nothing))
     report = (tmp_path / "report.md").read_text()
-    pictures = re.findall(r"\]\((worst/[^)]+)\)", report)
+    pictures = re.findall(r"\]\((gallery/[^)]+)\)", report)
     assert len(pictures) == 10 and all((tmp_path / p).exists() for p in pictures)
     assert "describe 3" in report and "<p> a tree </p> [SEG]" in report
     with Image.open(tmp_path / pictures[0]) as picture:
@@ -163,14 +176,14 @@ def test_scoring_needs_no_model(tmp_path):
     (tmp_path / "b").mkdir()
     again = run.score(
         BENCHMARK, made_set(), tmp_path / "a" / PREDICTIONS_NAME, tmp_path / "b",
-        run=result["run"], similarity=LexicalSimilarity(), resamples=20,
+        run=result["run"], measures=WORDS, resamples=20,
     )  # fmt: skip
     assert again["groups"] == result["groups"]
 
 
 def test_nothing_is_dropped_from_a_denominator(tmp_path):
     evaluated(tmp_path, Fake(), limit=9)
-    rest = {"run": json.loads((tmp_path / "run.json").read_text()), "similarity": LexicalSimilarity()}
+    rest = {"run": json.loads((tmp_path / "run.json").read_text()), "measures": WORDS}
     with pytest.raises(UserError, match="no prediction for sample made/4, turn 3"):
         run.score(BENCHMARK, made_set(), tmp_path / PREDICTIONS_NAME, tmp_path, **rest)
     with pytest.raises(UserError, match="1 predictions answer no question of made, the first: sample made/4, turn 0"):
@@ -187,12 +200,12 @@ def test_a_model_must_answer_every_question(tmp_path):
 
 
 def test_unknown_names_and_empty_samples_are_told(tmp_path):
-    with pytest.raises(UserError, match="'world' does not exist; choose one of world-mgsc"):
-        run.run_benchmark("world", model="default", out=tmp_path)
+    with pytest.raises(UserError, match="'world' does not exist; choose one of mgsc, gcg"):
+        run.run_benchmark("world", model="default", out=tmp_path, inputs=Inputs(), measures=WORDS)
     with pytest.raises(UserError, match="no question of the benchmark"):
-        evaluated(tmp_path, Fake(), samples=SampleSet(0, made, {}))
+        evaluated(tmp_path, Fake(), samples=made_set(0))
     with pytest.raises(UserError, match="9:9 are empty"):
-        run.run_benchmark("world-refer", model="default", out=tmp_path, seeds=(9, 9))
+        run.run_benchmark("world-refer", model="default", out=tmp_path, inputs=Inputs((9, 9)), measures=WORDS)
 
 
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name.startswith("world-")])
@@ -203,7 +216,7 @@ def test_world(name, tmp_path):
     assert result["groups"].keys() == benchmark.scorers.keys()
     for group in benchmark.scorers:
         assert result["groups"][group]["num_questions"] > 0
-        assert set(values(result, "corrected", group).values()) <= {1.0, None}
+        assert set(good(result, "corrected", group).values()) <= {1.0, None}
     result = evaluated(tmp_path / "empty", Fake(benchmark, samples, nothing), benchmark, samples)
     for group in set(benchmark.scorers) - {"empty"}:
         assert values(result, "corrected", group)["cumulative_iou" if name[6:] in NO_TEXT else "mean_iou"] == 0
@@ -229,8 +242,8 @@ def test_generalized_groups():
 
 
 def test_a_real_predictor(tiny_model_dir, tmp_path):
-    options = {"model": str(tiny_model_dir), "seeds": (2**30, 2**30 + 1), "device": "cpu"}
-    options |= {"limit": 1, "max_new_tokens": 8}
+    options = {"model": str(tiny_model_dir), "inputs": Inputs((2**30, 2**30 + 1)), "device": "cpu"}
+    options |= {"measures": WORDS, "limit": 1, "max_new_tokens": 8}
     result = run.run_benchmark("world-all", out=tmp_path, **options)
     assert set(result["benchmarks"]) == set(SUITES["world-all"])
     refer = result["benchmarks"]["world-refer"]

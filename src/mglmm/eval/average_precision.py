@@ -3,6 +3,7 @@
 import contextlib
 import io
 from collections.abc import Hashable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -66,18 +67,28 @@ class AveragePrecision:
         return len(self.images)
 
     def update(
-        self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], scores: Sequence[float | None] | None = None
+        self,
+        truth: Sequence[CocoRle],
+        predicted: Sequence[CocoRle],
+        scores: Sequence[float | None] | None = None,
+        ious: np.ndarray | None = None,
     ) -> None:
-        """Add one image; `scores` one per prediction, None meaning 1.0."""
+        """Add one image; `scores` one per prediction, None meaning 1.0; `ious` their `iou_table` if it is known."""
         given = np.array([1.0 if s is None else s for s in scores or [None] * len(predicted)], dtype=np.float64)
         order = np.argsort(-given, kind="stable")
-        table = masks.iou_matrix(truth, predicted)[:, order]
+        table = (masks.iou_matrix(truth, predicted) if ious is None else np.nan_to_num(ious))[:, order]
         gains = np.array([_gains(table >= t) for t in IOU_THRESHOLDS]).reshape(len(IOU_THRESHOLDS), len(order))
         self.images.append(_ImageRanks(given[order], gains, len(truth)))
 
     def merge(self, other: Self) -> None:
         """Append the images of `other`."""
         self.images.extend(other.images)
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part = type(self)()
+        part.images = [self.images[k] for k in items]
+        return part
 
     def compute(self) -> dict[str, float]:
         """`ap` (mean over IoU 0.50:0.05:0.95) and `ap50`; NaN if there is no truth mask."""
@@ -113,9 +124,10 @@ class OfficialAveragePrecision:
     Source: pycocotools `COCOeval`; MGLMM at d2abee8, `eval/gcg/evaluate.py`.
     """
 
-    def __init__(self) -> None:
-        self.results: dict[Hashable, list[dict[str, Any] | None]] = {}
-        self.num_predicted = 0
+    def __init__(self, by_size: bool = False) -> None:
+        """`by_size`: also what `coco_stats` needs: the same for small, medium and large masks."""
+        self.results: dict[Hashable, list[dict[str, np.ndarray] | None]] = {}
+        self.num_areas = 4 if by_size else 1
 
     def __len__(self) -> int:
         return len(self.results)
@@ -126,8 +138,9 @@ class OfficialAveragePrecision:
         truth: Sequence[CocoRle],
         predicted: Sequence[CocoRle],
         details: "TruthDetails | None" = None,
+        ious: np.ndarray | None = None,
     ) -> None:
-        """Add one image.
+        """Add one image; `ious` its `iou_table` if it is known.
 
         Raises:
             ValueError: `image_id` was added before.
@@ -144,32 +157,36 @@ class OfficialAveragePrecision:
         tool._dts[image_id, 1] = [
             {"id": k + 1, "segmentation": rle, "area": masks.area(rle), "score": 1.0} for k, rle in enumerate(predicted)
         ]
-        tool.ious = {(image_id, 1): tool.computeIoU(image_id, 1)}
         limit = tool.params.maxDets[-1]
-        self.results[image_id] = [tool.evaluateImg(image_id, 1, area, limit) for area in tool.params.areaRng]
-        self.num_predicted += len(predicted)
+        # of a crowd the tool takes another IoU
+        own = ious is None or any(known.crowd)
+        tool.ious = {(image_id, 1): tool.computeIoU(image_id, 1) if own else ious.T[:limit]}
+        areas = tool.params.areaRng[: self.num_areas]
+        self.results[image_id] = [_kept(tool.evaluateImg(image_id, 1, area, limit)) for area in areas]
 
     def merge(self, other: Self) -> None:
         """Append the images of `other`."""
         if twice := self.results.keys() & other.results.keys():
             raise ValueError(f"images were added twice: {sorted(map(str, twice))[:5]}")
         self.results |= other.results
-        self.num_predicted += other.num_predicted
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these images alone."""
+        part, ids = copy(self), list(self.results)
+        part.results = {ids[k]: self.results[ids[k]] for k in items}
+        return part
 
     def coco_stats(self) -> list[float]:
         """The 12 numbers of `COCOeval.summarize`; -1 where not defined.
 
         Raises:
             OfficialFailureError: no image has a prediction (G6).
+            ValueError: not made with `by_size`.
         """
-        if not self.num_predicted:
-            raise OfficialFailureError("IndexError", "no image has a predicted mask")
-        tool = _tool(list(self.results))
-        per_image = [self.results[image_id] for image_id in tool.params.imgIds]
-        tool.evalImgs = [result for by_area in zip(*per_image, strict=True) for result in by_area]
-        tool._paramsEval = tool.params
+        if self.num_areas == 1:
+            raise ValueError("the 12 numbers need what is kept with by_size=True alone")
+        tool = self._accumulated()
         with contextlib.redirect_stdout(io.StringIO()):  # the tool prints its table
-            tool.accumulate()
             tool.summarize()
         return [float(value) for value in tool.stats]
 
@@ -179,8 +196,22 @@ class OfficialAveragePrecision:
         Raises:
             OfficialFailureError: no image has a prediction (G6).
         """
-        stats = self.coco_stats()
-        return {name: value if value >= 0 else float("nan") for name, value in zip(("ap", "ap50"), stats, strict=False)}
+        # of all sizes and the most predictions; the tool's own mean of what is defined
+        precision = self._accumulated().eval["precision"][..., 0, 0, -1]
+        both = {"ap": precision, "ap50": precision[:1]}
+        return {name: float(np.mean(p[p > -1])) if (p > -1).any() else float("nan") for name, p in both.items()}
+
+    def _accumulated(self) -> COCOeval:
+        if not any(by_area[0] and len(by_area[0]["dtScores"]) for by_area in self.results.values()):
+            raise OfficialFailureError("IndexError", "no image has a predicted mask")
+        tool = _tool(list(self.results))
+        tool.params.areaRng = tool.params.areaRng[: self.num_areas]
+        per_image = [self.results[image_id] for image_id in tool.params.imgIds]
+        tool.evalImgs = [result for by_area in zip(*per_image, strict=True) for result in by_area]
+        tool._paramsEval = tool.params
+        with contextlib.redirect_stdout(io.StringIO()):  # the tool prints what it does
+            tool.accumulate()
+        return tool
 
     def resample(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """`ap` and `ap50`, float64[B], images in the order of their ids; `counts` int64[B, N] in order of adding."""
@@ -188,9 +219,9 @@ class OfficialAveragePrecision:
         results = [by_area[0] for by_area in self.results.values()]
         num_thresholds = len(IOU_THRESHOLDS)
         empty = np.zeros((num_thresholds, 0), dtype=bool)
-        hits = [empty if r is None else (r["dtMatches"] != 0) & ~r["dtIgnore"].astype(bool) for r in results]
-        used = [empty if r is None else ~r["dtIgnore"].astype(bool) for r in results]
-        num_truth = np.array([0 if r is None else int(np.sum(np.asarray(r["gtIgnore"]) == 0)) for r in results])
+        hits = [empty if r is None else r["dtMatches"] & ~r["dtIgnore"] for r in results]
+        used = [empty if r is None else ~r["dtIgnore"] for r in results]
+        num_truth = np.array([0 if r is None else int(np.sum(~r["gtIgnore"])) for r in results])
         points = Params(iouType="segm").recThrs
         values = []
         for weights in counts:
@@ -222,6 +253,14 @@ def _tool(image_ids: list[Any]) -> COCOeval:
     tool.params.imgIds = list(np.unique(image_ids))
     tool.params.catIds = [1]
     return tool
+
+
+def _kept(result: dict[str, Any] | None) -> dict[str, np.ndarray] | None:
+    """What `COCOeval.accumulate` reads of the result of one image; whether and not what a prediction matches."""
+    if result is None:
+        return None
+    flags = {name: np.asarray(result[name]) != 0 for name in ("dtMatches", "dtIgnore", "gtIgnore")}
+    return flags | {"dtScores": np.asarray(result["dtScores"])}
 
 
 def _gains(admissible: np.ndarray) -> np.ndarray:

@@ -3,47 +3,26 @@
 A benchmark is an entry of `BENCHMARKS`; answers are always generated freely, from the image and the instruction alone.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from functools import partial
 
-from PIL import Image
+from mglmm.eval.photos import DESCRIPTION, LABELS, photo_groups
+from mglmm.eval.questions import Question, same_question
+from mglmm.eval.samples import Inputs, SampleSet, file_samples, novel_samples, photo_samples, world_samples
+from mglmm.eval.scorers import CAPTIONED, ScorerKind
+from mglmm.schema import Task, Turn
 
-from mglmm.eval.photos import DESCRIPTION, LABELS, PhotoQuestions, photo_groups
-from mglmm.eval.scorers import Question, ScorerKind
-from mglmm.schema import Sample, Turn, UserError
-from mglmm.world.graph import TRAIN_SEEDS_END
-from mglmm.world.samples import world_sample
-
-WORLD_SEEDS = (2**30 + 12345, 2**30 + 12345 + 500)
-"""First and one past the last seed where none are given: 500 held-out pictures that nobody chose."""
-
-
-@dataclass(frozen=True)
-class Inputs:
-    """What a benchmark is run on: `seeds` [first, end) of the world, or `data`, the folder of a data set."""
-
-    seeds: tuple[int, int] | None = None
-    data: Path | None = None
-
-
-@dataclass(frozen=True)
-class SampleSet:
-    """Samples that are made when they are asked for. `identity` says which they are, for files that refer to them."""
-
-    length: int
-    load: Callable[[int], tuple[Image.Image, Sample]]
-    identity: Mapping[str, Any]
+MAX_FEW_TARGETS = 3
+"""Up to so many targets of a question are few. Source: Ren et al., PixelLM, CVPR 2024 (MUSE)."""
 
 
 @dataclass(frozen=True)
 class Benchmark:
     """`groups_of`: the groups that a turn of a sample counts in; none: it is not asked.
 
-    `scorers`: what kind of score every group gets, in the order of the report. `means`: name -> groups of which the
-    plain mean of every score is also reported.
+    `scorers`: what kind of score every group gets, in the order of the report; the same for all groups of a turn.
+    `means`: name -> groups of which the plain mean of every score is also reported.
     """
 
     name: str
@@ -53,53 +32,27 @@ class Benchmark:
     scorers: Mapping[str, ScorerKind]
     means: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
-    def questions(self, samples: SampleSet, limit: int | None = None) -> Iterator[tuple[Image.Image, Question]]:
-        """Every question with its image, in a fixed order; only the first `limit` of them.
+    def questions(self, samples: SampleSet, limit: int | None = None) -> Iterator[Question]:
+        """Every question, in a fixed order; only the first `limit` of them.
 
-        A turn that follows another is left out: asked alone it could not be understood.
+        A turn that follows another is left out: asked alone it could not be understood. Of turns that ask for the same
+        caption only the first is asked, and the others are more references for it (`Question.references`).
         """
         num_asked = 0
         for index in range(samples.length):
-            image, sample = samples.load(index)
+            sample = samples.sample(index)
             for turn_index, turn in enumerate(sample.turns):
                 groups = () if turn.follows else self.groups_of(turn)
-                if not groups:
+                if not groups or self._asked_before(turn, sample.turns[:turn_index]):
                     continue
                 if num_asked == limit:
                     return
                 num_asked += 1
-                yield image, Question(index, sample, turn_index, groups)
+                yield Question(index, sample, turn_index, groups)
 
-
-def world_samples(inputs: Inputs) -> SampleSet:
-    """The world's pictures of the seeds."""
-    return _world(inputs, novel=False)
-
-
-def novel_samples(inputs: Inputs) -> SampleSet:
-    """Pictures that show kinds of things in colors in which training never shows them."""
-    return _world(inputs, novel=True)
-
-
-def _world(inputs: Inputs, novel: bool) -> SampleSet:
-    if inputs.data is not None:
-        raise UserError("benchmarks of the world take no data: give seeds, as in --seeds 1073754169:1073754669")
-    first, end = inputs.seeds or WORLD_SEEDS
-    if not 0 <= first < end:
-        raise UserError(f"seeds {first}:{end} are empty or negative; give first:end with 0 <= first < end")
-    if novel and first < TRAIN_SEEDS_END:
-        raise UserError(f"seeds {first}:{end}: novel pictures exist from seed {TRAIN_SEEDS_END} on")
-    identity = {"seeds": [first, end], "novel": novel, "held_out": first >= TRAIN_SEEDS_END}
-    return SampleSet(end - first, lambda index: world_sample(first + index, novel=novel), identity)
-
-
-def _photos(inputs: Inputs, split: str) -> SampleSet:
-    if inputs.seeds is not None:
-        raise UserError("benchmarks of photographs take no seeds: give their folder, as in --data photos")
-    photos = PhotoQuestions(inputs.data, split)
-    names = hashlib.sha256("\n".join(f"{folder.name}/{name}" for folder, name in photos.places).encode())
-    identity = {"split": split, "photos": len(photos), "names": names.hexdigest()[:12]}
-    return SampleSet(len(photos), photos.load, identity)
+    def _asked_before(self, turn: Turn, earlier: tuple[Turn, ...]) -> bool:
+        captioned = self.scorers[self.groups_of(turn)[0]] in CAPTIONED
+        return captioned and any(same_question(turn, other) for other in earlier)
 
 
 def mgsc_groups(turn: Turn) -> tuple[str, ...]:
@@ -107,9 +60,29 @@ def mgsc_groups(turn: Turn) -> tuple[str, ...]:
     return (turn.granularity,) if turn.task == "mgsc" and turn.granularity in ("panoptic", "part") else ()
 
 
+def all_mgsc_groups(turn: Turn) -> tuple[str, ...]:
+    """Captions with masks, all together and "panoptic" and "part" apart."""
+    return ("all", *groups) if (groups := mgsc_groups(turn)) else ()
+
+
 def panoptic_groups(turn: Turn) -> tuple[str, ...]:
     """Captions with masks of the whole picture."""
     return tuple(group for group in mgsc_groups(turn) if group == "panoptic")
+
+
+def task_groups(task: Task, turn: Turn) -> tuple[str, ...]:
+    """Every turn of a task that points at no region."""
+    return ("all",) if turn.task == task and not turn.region_ids else ()
+
+
+def scene_groups(turn: Turn) -> tuple[str, ...]:
+    """Requests for every segment of the picture."""
+    return ("all",) if turn.task == "panoptic" or (turn.task, turn.granularity) == ("semantic", "panoptic") else ()
+
+
+def region_groups(turn: Turn) -> tuple[str, ...]:
+    """Captions of a region that the instruction points at."""
+    return ("all",) if turn.task == "caption" and turn.region_ids else ()
 
 
 def referring_groups(turn: Turn) -> tuple[str, ...]:
@@ -126,16 +99,35 @@ def generalized_groups(turn: Turn) -> tuple[str, ...]:
     return "all", "mixed" if turn.family == "mixed" else "several"
 
 
+def target_groups(turn: Turn) -> tuple[str, ...]:
+    """All expressions together, those with a target and those without apart."""
+    if turn.task != "generalized_referring":
+        return ()
+    return "all", "target" if turn.answer.segment_ids else "no target"
+
+
 def reasoning_groups(turn: Turn) -> tuple[str, ...]:
     """Questions that are answered with masks."""
-    return ("all",) if turn.task == "reasoning" else ()
+    return task_groups("reasoning", turn)
+
+
+def length_groups(turn: Turn) -> tuple[str, ...]:
+    """Questions that are answered with masks; "short" and "long" ones, by the turn's family, apart."""
+    groups = reasoning_groups(turn)
+    return (*groups, turn.family) if groups and turn.family in ("short", "long") else groups
+
+
+def count_groups(turn: Turn) -> tuple[str, ...]:
+    """Questions that are answered with masks; those with few and with many targets apart."""
+    num_targets = len(set(turn.answer.segment_ids))
+    return (*groups, "few" if num_targets <= MAX_FEW_TARGETS else "many") if (groups := reasoning_groups(turn)) else ()
 
 
 def _photo_benchmark(name: str, split: str) -> Benchmark:
     return Benchmark(
         name=name,
         about=f"Real photographs ({split} splits): all that one phrase means, and the description of a dressed person.",
-        samples=lambda inputs: _photos(inputs, split),
+        samples=lambda inputs: photo_samples(inputs, split),
         groups_of=photo_groups,
         scorers={**dict.fromkeys(("all", *LABELS), "referring"), DESCRIPTION: "grounded"},
         means={
@@ -145,48 +137,94 @@ def _photo_benchmark(name: str, split: str) -> Benchmark:
     )
 
 
-BENCHMARKS: dict[str, Benchmark] = {
-    benchmark.name: benchmark
-    for benchmark in (
-        Benchmark(
-            name="world-mgsc",
-            about="Captions with masks at two granularities: the whole picture, and one object with its parts.",
-            samples=world_samples,
-            groups_of=mgsc_groups,
-            scorers={"panoptic": "grounded", "part": "grounded"},
-        ),
-        Benchmark(
-            name="world-refer",
-            about="One object or part by a description that only it answers to.",
-            samples=world_samples,
-            groups_of=referring_groups,
-            scorers={"all": "referring", "object": "referring", "part": "referring"},
-        ),
-        Benchmark(
-            name="world-grefer",
-            about="Descriptions of several objects, of none that is there, and of both at once.",
-            samples=world_samples,
-            groups_of=generalized_groups,
-            scorers={"all": "generalized", "several": "generalized", "mixed": "generalized", "empty": "generalized"},
-        ),
-        Benchmark(
-            name="world-reason",
-            about="Questions about use, cause, safety and comparison whose answer is a region.",
-            samples=world_samples,
-            groups_of=reasoning_groups,
-            scorers={"all": "referring"},
-        ),
-        Benchmark(
-            name="world-novel",
-            about="Captions of whole pictures that show kinds in colors never seen together in training.",
-            samples=novel_samples,
-            groups_of=panoptic_groups,
-            scorers={"panoptic": "grounded"},
-        ),
-        _photo_benchmark("photos", "val"),
-        _photo_benchmark("photos-test", "test"),
-    )
-}
+def _on_file(
+    name: str, about: str, groups_of: Callable[[Turn], tuple[str, ...]], kind: ScorerKind, *groups: str
+) -> Benchmark:
+    """A benchmark on a file of samples, all groups of it scored alike."""
+    return Benchmark(name, about, file_samples, groups_of, dict.fromkeys(("all", *groups), kind))
+
+
+_ENTRIES = (
+    _on_file(
+        "mgsc",
+        "Captions with masks: of the whole picture (panoptic), and of one thing with its parts (part).",
+        all_mgsc_groups,
+        "grounded",
+        "panoptic",
+        "part",
+    ),
+    _on_file(
+        "gcg", "Grounded conversation: a caption of the picture with masks.", partial(task_groups, "gcg"), "grounded"
+    ),
+    *(
+        _on_file(
+            name,
+            "One region by every expression that was collected for it.",
+            partial(task_groups, "referring"),
+            "referring",
+        )
+        for name in ("refcoco", "refcoco+", "refcocog")
+    ),
+    _on_file(
+        "grefcoco",
+        "Expressions with one target, several or none.",
+        target_groups,
+        "generalized",
+        "target",
+        "no target",
+    ),
+    _on_file(
+        "reasonseg",
+        "Implicit questions, short and long, whose answer is a region; ignored pixels do not count.",
+        length_groups,
+        "referring",
+        "short",
+        "long",
+    ),
+    _on_file("muse", "Questions whose answer is several regions.", count_groups, "multi_target", "few", "many"),
+    _on_file("panoptic", "Every thing and all stuff in the picture, by open phrases.", scene_groups, "panoptic"),
+    _on_file("semantic", "The class of every pixel, by open phrases.", scene_groups, "semantic"),
+    _on_file("caption", "Captions of the picture, without masks.", partial(task_groups, "caption"), "caption"),
+    _on_file("region-caption", "Captions of a region that the instruction points at.", region_groups, "caption"),
+    Benchmark(
+        name="world-mgsc",
+        about="Captions with masks at two granularities: the whole picture, and one object with its parts.",
+        samples=world_samples,
+        groups_of=mgsc_groups,
+        scorers={"panoptic": "grounded", "part": "grounded"},
+    ),
+    Benchmark(
+        name="world-refer",
+        about="One object or part by a description that only it answers to.",
+        samples=world_samples,
+        groups_of=referring_groups,
+        scorers={"all": "referring", "object": "referring", "part": "referring"},
+    ),
+    Benchmark(
+        name="world-grefer",
+        about="Descriptions of several objects, of none that is there, and of both at once.",
+        samples=world_samples,
+        groups_of=generalized_groups,
+        scorers={"all": "generalized", "several": "generalized", "mixed": "generalized", "empty": "generalized"},
+    ),
+    Benchmark(
+        name="world-reason",
+        about="Questions about use, cause, safety and comparison whose answer is a region.",
+        samples=world_samples,
+        groups_of=reasoning_groups,
+        scorers={"all": "referring"},
+    ),
+    Benchmark(
+        name="world-novel",
+        about="Captions of whole pictures that show kinds in colors never seen together in training.",
+        samples=novel_samples,
+        groups_of=panoptic_groups,
+        scorers={"panoptic": "grounded"},
+    ),
+    _photo_benchmark("photos", "val"),
+    _photo_benchmark("photos-test", "test"),
+)
+BENCHMARKS: dict[str, Benchmark] = {benchmark.name: benchmark for benchmark in _ENTRIES}
 
 SUITES: dict[str, tuple[str, ...]] = {
     "world-all": ("world-mgsc", "world-refer", "world-grefer", "world-reason", "world-novel"),

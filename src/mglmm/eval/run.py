@@ -1,40 +1,34 @@
 """Running a benchmark: ask the model, keep its answers, score them, write the report.
 
 A folder of results holds `run.json` (what was run), `predictions.jsonl` (the answers, one a line), `scores.json`,
-`report.md` and `worst/` (pictures). A run that was interrupted goes on where it stopped when it is started again.
+`report.md`, `report.html` and `gallery/` (pictures). A run that was interrupted goes on where it stopped when it is
+started again.
 """
 
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from PIL import Image
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark, Inputs, SampleSet
+from mglmm.eval.asking import MAX_NEW_TOKENS, Answerer, batches, generate, processes, tracked
+from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark
+from mglmm.eval.captioning import CaptionTools
+from mglmm.eval.classes import read_classes
 from mglmm.eval.provenance import git_revision, versions, weights_fingerprint
+from mglmm.eval.questions import Question, phrases_of
 from mglmm.eval.report import Rated, write_report, write_suite_report
-from mglmm.eval.scorers import NO_SCORE, PROTOCOLS, Question, make_scorer, scores
-from mglmm.eval.store import PREDICTIONS_NAME, PredictionStore, PredictionWriter, claim
-from mglmm.eval.text_similarity import TextSimilarity, load_similarity
+from mglmm.eval.samples import Inputs, SampleSet
+from mglmm.eval.scorers import CAPTIONED, CLASSED, NO_SCORE, PROTOCOLS, Measures, make_scorer, scores
+from mglmm.eval.store import PREDICTIONS_NAME, PredictionStore, claim
+from mglmm.eval.text_similarity import load_similarity
 from mglmm.schema import Prediction, UserError
 
 SCORES_NAME = "scores.json"
-MAX_NEW_TOKENS = 512
-"""Limit of an answer. Source: the published MGSC evaluation."""
 RESAMPLES = 1000
 """Bootstrap resamples behind every confidence interval."""
-
-
-class Answerer(Protocol):
-    """What is evaluated; `mglmm.predict.Predictor` is one."""
-
-    def ask_many(self, questions: Sequence[tuple[Image.Image, str]], *, max_new_tokens: int) -> Sequence[Prediction]:
-        """One answer to each (image, instruction), in order; `sample_id` and `turn_index` are filled in here."""
-        ...
+PREPARED = 16
+"""Answers whose phrases are embedded together; ours, a few hundred phrases fill a batch of the encoder."""
 
 
 def run_benchmark(
@@ -42,21 +36,23 @@ def run_benchmark(
     *,
     model: str,
     out: Path,
-    seeds: tuple[int, int] | None = None,
-    data: Path | None = None,
+    inputs: Inputs,
+    measures: Measures,
     limit: int | None = None,
     device: str | None = None,
     batch_size: int = 16,
     max_new_tokens: int = MAX_NEW_TOKENS,
-    text_similarity: str = "lexical",
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """The scores of a model on the benchmark or suite `name`, which are also written into `out`.
+
+    Several processes, as `accelerate launch` or torchrun start them, share the asking; the first one scores, and the
+    others return None.
 
     Args:
         model: "default", a folder, or a hub id.
         out: folder of the results; goes on with an interrupted run of the same benchmark, model and samples.
-        seeds: [first, end) for benchmarks of the world; None: 500 held-out ones.
-        data: folder of the data set, for benchmarks of photographs.
+        inputs: which samples.
+        device: as in "cpu" or "cuda:0"; None: CUDA if there is one, each process its own.
         limit: only the first so many questions (of each benchmark of a suite).
         max_new_tokens: limit of an answer.
 
@@ -64,15 +60,14 @@ def run_benchmark(
         UserError: unknown benchmark, missing data, a folder with another run, ...
     """
     benchmarks = [find(part) for part in SUITES.get(name, (name,))]
-    similarity = load_similarity(text_similarity)
-    inputs = Inputs(seeds, data)
     samples = {benchmark.name: benchmark.samples(inputs) for benchmark in benchmarks}
 
     from mglmm.predict import load  # torch: late, so that unknown names and missing files are told at once
 
-    predictor = load(model, device=device)
+    state = processes()
+    predictor = load(model, device=device or (state.device if state.num_processes > 1 else None))
     described = {"name": model, "weights": weights_fingerprint(predictor.model)}
-    results = {}
+    results: dict[str, Any] = {}
     for benchmark in benchmarks:
         folder = out / benchmark.name if name in SUITES else out
         results[benchmark.name] = evaluate(
@@ -84,14 +79,40 @@ def run_benchmark(
             limit=limit,
             batch_size=batch_size,
             max_new_tokens=max_new_tokens,
-            similarity=similarity,
+            measures=measures,
         )
-    if name not in SUITES:
-        return results[name]
-    write_suite_report(out, name, results)
+    if name not in SUITES or not state.is_main_process:
+        return results[benchmarks[0].name]
+    write_suite_report(out, name, benchmarks, results)
     combined = {"benchmark": name, "benchmarks": results}
     write_json(out / SCORES_NAME, combined)
     return combined
+
+
+def measures_of(
+    name: str,
+    *,
+    text_similarity: str = "lexical",
+    captions: bool = True,
+    no_target_pixels: int = 1,
+    classes: Path | None = None,
+) -> Measures:
+    """What the scores of the benchmark or suite `name` depend on, as far as it has such scores.
+
+    `captions`: score texts against their references, which needs a Java. `classes`: the file of the classes.
+
+    Raises:
+        UserError: unknown name, something is not installed, or without `captions` no score would be left.
+    """
+    kinds = {kind for part in SUITES.get(name, (name,)) for kind in find(part).scorers.values()}
+    if not captions and kinds == {"caption"}:
+        raise UserError(f"{name}: its only scores are those of the texts; leave out --no-captions")
+    tools = CaptionTools() if captions and kinds & CAPTIONED else None
+    if not kinds & CLASSED:
+        return Measures(load_similarity(text_similarity), tools, no_target_pixels)
+    if classes is None:
+        raise UserError(f"{name}: needs the list of classes: give its file with --classes")
+    return Measures(load_similarity(text_similarity), tools, no_target_pixels, read_classes(classes))
 
 
 def find(name: str) -> Benchmark:
@@ -115,12 +136,13 @@ def evaluate(
     limit: int | None = None,
     batch_size: int = 16,
     max_new_tokens: int = MAX_NEW_TOKENS,
-    similarity: TextSimilarity,
+    measures: Measures,
     resamples: int = RESAMPLES,
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     """Ask what is not yet answered in `out`, then score and report; returns what `scores.json` holds.
 
-    `model` says which model answers ({"name", "weights"}); it must be the same when a run is resumed.
+    Of several processes only the first scores, and the others return None. `model` says which model answers ({"name",
+    "weights"}); it must be the same when a run is resumed.
     """
     identity: dict[str, Any] = {
         "benchmark": benchmark.name,
@@ -128,62 +150,22 @@ def evaluate(
         "samples": dict(samples.identity),
         "max_new_tokens": max_new_tokens,
     }
-    claim(out, identity)
+    state = processes()
+    with state.main_process_first():
+        claim(out, identity)
     start = time.monotonic()
     num_generated = generate(
-        predictor, benchmark, samples, out / PREDICTIONS_NAME,
-        limit=limit, batch_size=batch_size, max_new_tokens=max_new_tokens,
-    )  # fmt: skip
+        predictor, benchmark, samples, out, limit=limit, batch_size=batch_size, max_new_tokens=max_new_tokens
+    )
+    if not state.is_main_process:
+        return None
     generation_s = time.monotonic() - start
     timing = {"generation_s": round(generation_s, 2), "num_generated": num_generated}
+    timing["num_processes"] = state.num_processes
     return score(
         benchmark, samples, out / PREDICTIONS_NAME, out,
-        run=identity, limit=limit, similarity=similarity, resamples=resamples, timing=timing,
+        run=identity, limit=limit, measures=measures, resamples=resamples, timing=timing,
     )  # fmt: skip
-
-
-def generate(
-    predictor: Answerer,
-    benchmark: Benchmark,
-    samples: SampleSet,
-    path: Path,
-    *,
-    limit: int | None = None,
-    batch_size: int = 16,
-    max_new_tokens: int = MAX_NEW_TOKENS,
-) -> int:
-    """Append an answer to `path` for every question that has none there; returns how many."""
-    with PredictionWriter(path) as writer, PredictionStore(path) as store:
-        waiting: list[tuple[Image.Image, Question]] = []
-        num_generated = 0
-        for image, question in tracked(benchmark, samples, limit, f"{benchmark.name}: asking"):
-            if question.key not in store:
-                waiting.append((image, question))
-            if len(waiting) == batch_size:
-                writer.write(answers(predictor, waiting, max_new_tokens))
-                num_generated += len(waiting)
-                waiting = []
-        if waiting:
-            writer.write(answers(predictor, waiting, max_new_tokens))
-    return num_generated + len(waiting)
-
-
-def answers(
-    predictor: Answerer, asked: Sequence[tuple[Image.Image, Question]], max_new_tokens: int
-) -> list[Prediction]:
-    """The model's answers to some questions, marked with what they answer.
-
-    Raises:
-        ValueError: the model gave another number of answers.
-    """
-    questions = [(image, question.turn.instruction) for image, question in asked]
-    given = predictor.ask_many(questions, max_new_tokens=max_new_tokens)
-    if len(given) != len(asked):
-        raise ValueError(f"the model gave {len(given)} answers to {len(asked)} questions")
-    return [
-        prediction.model_copy(update={"sample_id": question.sample.id, "turn_index": question.turn_index})
-        for prediction, (_, question) in zip(given, asked, strict=True)
-    ]
 
 
 def score(
@@ -193,7 +175,7 @@ def score(
     out: Path,
     *,
     run: Mapping[str, Any],
-    similarity: TextSimilarity,
+    measures: Measures,
     limit: int | None = None,
     resamples: int = RESAMPLES,
     timing: Mapping[str, Any] | None = None,
@@ -204,15 +186,17 @@ def score(
         UserError: a question without an answer, an answer to no question, or a malformed one.
     """
     start = time.monotonic()
-    result, rated = scored(benchmark, samples, predictions, similarity, limit, resamples)
+    result, rated = scored(benchmark, samples, predictions, measures, limit, resamples)
     result |= {
         "run": dict(run),
-        "text_similarity": similarity.name,
+        "text_similarity": measures.similarity.name,
         "resamples": resamples,
         "versions": versions(),
         "git_revision": git_revision(),
         "timing": {**(timing or {}), "scoring_s": round(time.monotonic() - start, 2)},
     }
+    if CAPTIONED.intersection(benchmark.scorers.values()):
+        result["captions"] = measures.captions is not None
     write_json(out / SCORES_NAME, result)
     write_report(out, result, benchmark, samples, predictions, rated)
     return result
@@ -222,24 +206,27 @@ def scored(
     benchmark: Benchmark,
     samples: SampleSet,
     predictions: Path,
-    similarity: TextSimilarity,
+    measures: Measures,
     limit: int | None,
     resamples: int,
 ) -> tuple[dict[str, Any], list[Rated]]:
     """The scores of every group with counts, and how good every single answer is."""
-    scorers = {group: make_scorer(kind, similarity) for group, kind in benchmark.scorers.items()}
-    images: dict[str, list[int]] = {group: [] for group in scorers}
+    scorers = {kind: make_scorer(kind, measures) for kind in set(benchmark.scorers.values())}
+    items: dict[str, list[int]] = {group: [] for group in benchmark.scorers}
+    images: dict[str, list[int]] = {group: [] for group in benchmark.scorers}
     rated: list[Rated] = []
     answered = set()
-    invalid: list[int] = []
+    invalid: dict[str, list[int]] = {group: [] for group in ("", *benchmark.scorers)}
     with PredictionStore(predictions) as store:
-        for _, question in tracked(benchmark, samples, limit, f"{benchmark.name}: scoring"):
-            prediction = store.get(question)
+        for question, prediction in _prepared(benchmark, samples, store, measures, limit):
             answered.add(question.key)
-            invalid.append(prediction.num_invalid)
-            value = [scorers[group].update(question, prediction) for group in question.groups][0]
+            scorer = scorers[benchmark.scorers[question.groups[0]]]
+            invalid[""].append(prediction.num_invalid)
             for group in question.groups:
+                items[group].append(len(scorer))
                 images[group].append(question.sample_index)
+                invalid[group].append(prediction.num_invalid)
+            value = scorer.update(question, prediction)
             rated.append(Rated(value, question.sample_index, question.turn_index, question.groups))
         # with a limit the file may hold a longer run's answers
         if limit is None and (unknown := sorted(store.keys() - answered)):
@@ -250,19 +237,37 @@ def scored(
             )
     if not rated:
         raise UserError(f"{benchmark.name}: these samples hold no question of the benchmark")
+    # all parts are there before the first is scored, so that Java starts once for the texts of all
+    parts = {group: scorers[kind].subset(items[group]) for group, kind in benchmark.scorers.items()}
     groups = {
-        group: {"num_questions": len(images[group])} | scores(scorer, images[group], resamples)
-        for group, scorer in scorers.items()
+        group: {"num_questions": len(images[group])} | counted(invalid[group]) | scores(part, images[group], resamples)
+        for group, part in parts.items()
     }
-    groups |= {name: mean_of(groups[group] for group in parts) for name, parts in benchmark.means.items()}
+    groups |= {name: mean_of(groups[group] for group in those) for name, those in benchmark.means.items()}
     return {
         "benchmark": benchmark.name,
         "num_samples": len({r.sample_index for r in rated}),
         "num_questions": len(rated),
-        "num_invalid": sum(invalid),
-        "num_invalid_answers": sum(n > 0 for n in invalid),
+        **counted(invalid[""]),
         "groups": groups,
     }, rated
+
+
+def _prepared(
+    benchmark: Benchmark, samples: SampleSet, store: PredictionStore, measures: Measures, limit: int | None
+) -> Iterator[tuple[Question, Prediction]]:
+    """Every question with its answer; the text similarity has seen their phrases, many answers at a time."""
+    compared = (CLASSED | {"grounded"}).intersection(benchmark.scorers.values())
+    for batch in batches(tracked(benchmark, samples, limit, f"{benchmark.name}: scoring"), PREPARED):
+        pairs = [(question, store.get(question)) for question in batch]
+        if compared:
+            measures.similarity.prepare([phrase for pair in pairs for phrase in phrases_of(*pair)])
+        yield from pairs
+
+
+def counted(invalid: Sequence[int]) -> dict[str, int]:
+    """Places where markup could not be parsed, and answers with such a place; `invalid`: the places of each answer."""
+    return {"num_invalid": sum(invalid), "num_invalid_answers": sum(n > 0 for n in invalid)}
 
 
 def mean_of(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
@@ -278,19 +283,6 @@ def mean_of(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
             for name, found in values.items()
         }
     return mean
-
-
-def tracked(
-    benchmark: Benchmark, samples: SampleSet, limit: int | None, title: str
-) -> Iterator[tuple[Image.Image, Question]]:
-    """The benchmark's questions, with a progress bar over the samples on stderr."""
-    columns = [TextColumn(title), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(title, total=samples.length)
-        for image, question in benchmark.questions(samples, limit):
-            yield image, question
-            progress.update(task, completed=question.sample_index + 1)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from mglmm import masks
+from mglmm.eval.grounded import assignment, iou_table
 from mglmm.eval.tally import Numbers, OfficialFailureError, RowMetric, ratio
 from mglmm.masks import CocoRle
 
@@ -112,6 +113,40 @@ class OfficialReferringIoU(RowMetric):
         return {
             "cumulative_iou": sums["intersection"] / (sums["union"] + 1e-10),
             "mean_iou": sums["iou"] / (sums["masks"] + 1e-5),
+        }
+
+
+class MultiTargetIoU(RowMetric):
+    """IoU of questions with several targets, each of which is to get a mask of its own.
+
+    Masks are assigned to targets one-to-one with the largest total IoU. `mean_iou` (gIoU): mean over all targets, a
+    missed one counting 0. `cumulative_iou` (cIoU): sum of the pairs' intersections / sum of their unions, to which
+    missed targets and masks of no target add their pixels. `ignore` pixels are taken out of every mask first.
+
+    Source: Ren et al., PixelLM, CVPR 2024, section 5 (MUSE); there a language model also judges the texts, here not.
+    """
+
+    fields = ("intersection", "union", "iou", "targets")
+
+    def update(self, truth: Sequence[CocoRle], predicted: Sequence[CocoRle], ignore: CocoRle | None = None) -> float:
+        """Add one question; returns the mean IoU of its targets, without any 1 if nothing is predicted, else 0."""
+        if ignore is not None:
+            truth, predicted = ([masks.subtract(rle, ignore) for rle in rles] for rles in (truth, predicted))
+        table = np.nan_to_num(iou_table(truth, predicted), nan=1.0)  # two empty masks agree fully
+        shared_px = masks.intersection_matrix(truth, predicted)
+        pixels = masks.areas(truth).sum() + masks.areas(predicted).sum()
+        # of assignments with equal IoU that of more shared pixels, so that the order of the masks does not matter
+        rows, columns = assignment(table + shared_px * (1e-9 / max(pixels, 1)))
+        shared = shared_px[rows, columns].sum()
+        iou = float(np.sort(table[rows, columns]).sum())
+        self.add(intersection=shared, union=pixels - shared, iou=iou, targets=len(truth))
+        return iou / len(truth) if truth else float(not predicted)
+
+    def from_sums(self, sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
+        """`cumulative_iou`, `mean_iou`."""
+        return {
+            "cumulative_iou": ratio(sums["intersection"], sums["union"]),
+            "mean_iou": ratio(sums["iou"], sums["targets"]),
         }
 
 

@@ -5,15 +5,15 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from math import isfinite
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from mglmm.eval.scorers import Question
-from mglmm.schema import Prediction, UserError
+from mglmm.eval.questions import Question
+from mglmm.schema import Prediction, UserError, read_line
 
 PREDICTIONS_NAME = "predictions.jsonl"
 RUN_NAME = "run.json"
@@ -26,9 +26,6 @@ class _Answered(BaseModel):
 
     sample_id: str
     turn_index: int = 0
-
-
-_Line = TypeVar("_Line", bound=BaseModel)
 
 
 class PredictionStore:
@@ -63,9 +60,17 @@ class PredictionStore:
     def __len__(self) -> int:
         return len(self._places)
 
+    def __iter__(self) -> Iterator[Key]:
+        return iter(self._places)
+
     def keys(self) -> set[Key]:
-        """The questions that are answered."""
+        """The questions that are answered; going over the store itself gives them in the order of the file."""
         return set(self._places)
+
+    def line(self, key: Key) -> bytes:
+        """The line that holds the answer to the question `key`, with its line end."""
+        self._file.seek(self._places[key][0])
+        return self._file.readline()
 
     def get(self, question: Question) -> Prediction:
         """The checked answer to `question`.
@@ -77,20 +82,12 @@ class PredictionStore:
             raise UserError(f"{self.path}: no prediction for sample {question.key[0]}, turn {question.key[1]}")
         place, number = self._places[question.key]
         self._file.seek(place)
-        prediction = self._parsed(self._file.readline(), number, Prediction)
+        prediction = read_line(self._file.readline(), Prediction, f"{self.path}, line {number}")
         check(prediction, question, f"{self.path}, line {number}")
         return prediction
 
-    def _parsed(self, line: bytes, number: int, record: type[_Line]) -> _Line:
-        try:
-            return record.model_validate_json(line)
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"]) or "Prediction"
-            raise UserError(f"{self.path}, line {number}, field {field}: {first['msg']}") from error
-
     def _remember(self, line: bytes, number: int, place: int) -> None:
-        answered = self._parsed(line, number, _Answered)
+        answered = read_line(line, _Answered, f"{self.path}, line {number}")
         key = answered.sample_id, answered.turn_index
         if key in self._places:
             earlier = self._places[key][1]
@@ -144,7 +141,11 @@ class PredictionWriter:
 
     def write(self, predictions: Sequence[Prediction]) -> None:
         """Append the predictions; they are on disk when this returns."""
-        self._file.write("".join(p.to_json() + "\n" for p in predictions).encode())
+        self.write_lines([(p.to_json() + "\n").encode() for p in predictions])
+
+    def write_lines(self, lines: Iterable[bytes]) -> None:
+        """Append whole lines; they are on disk when this returns."""
+        self._file.write(b"".join(lines))
         self._file.flush()
         os.fsync(self._file.fileno())
 

@@ -1,10 +1,11 @@
 """What every metric here is: one row of numbers per item, and scores that are functions of the rows' sums.
 
 Keeping the rows (a few numbers an item, never a mask) makes metrics mergeable across processes, independent of the
-order of the items, and gives bootstrap confidence intervals for free.
+order of the items, and gives the scores of any part of the items and bootstrap confidence intervals for free.
 """
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from math import fsum
 from typing import ClassVar, Protocol, Self
 
@@ -31,6 +32,10 @@ class Metric(Protocol):
 
     def merge(self, other: Self) -> None:
         """Append the items of `other` (another process's share)."""
+        ...
+
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these items alone, by their places in the order of adding."""
         ...
 
     def compute(self) -> dict[str, float]:
@@ -70,10 +75,19 @@ class RowMetric:
         """Append the items of `other`."""
         self.rows.extend(other.rows)
 
+    def subset(self, items: Sequence[int]) -> Self:
+        """A metric of these items alone."""
+        part = copy(self)
+        part.rows = [self.rows[k] for k in items]
+        return part
+
     def compute(self) -> dict[str, float]:
         """Score name -> value. Sums are exact (`math.fsum`), so the order of the items changes no digit."""
-        sums = {name: fsum(row[k] for row in self.rows) for k, name in enumerate(self.fields)}
-        return {name: float(value) for name, value in self.from_sums(sums).items()}
+        return {name: float(value) for name, value in self.from_sums(self.sums()).items()}
+
+    def sums(self) -> dict[str, float]:
+        """Field -> its sum over the items."""
+        return {name: fsum(row[k] for row in self.rows) for k, name in enumerate(self.fields)}
 
     def resample(self, counts: np.ndarray) -> dict[str, np.ndarray]:
         """Score name -> float64[B]; `counts` int64[B, N]."""

@@ -2,13 +2,20 @@
 
 import re
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Literal, Protocol, get_args
 
 import numpy as np
 
 from mglmm.schema import UserError
 
-SimilarityName = Literal["lexical", "minilm"]
+SimilarityName = Literal["lexical", "minilm", "bert"]
+
+BERT = ("bert-base-uncased", "google-bert/bert-base-uncased")
+"""The names under which the same weights lie in a Hugging Face cache."""
+
+MAX_KNOWN = 10_000
+"""Phrases whose embeddings are kept; ours, some 30 MB."""
 
 _ARTICLES = frozenset({"a", "an", "the"})
 
@@ -17,6 +24,10 @@ class TextSimilarity(Protocol):
     """A measure of likeness with the `name` that scores computed with it carry."""
 
     name: str
+
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Get ready for tables of these phrases, which are quicker to embed together."""
+        ...
 
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
         """float64[T, P]: likeness of every pair, 1 for equal strings; at least 0.5 counts as the same thing."""
@@ -32,15 +43,19 @@ class LexicalSimilarity:
 
     name = "lexical"
 
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Nothing is to be done."""
+
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
         """float64[T, P]."""
-        predicted_words = [_words(phrase) for phrase in predicted]
-        rows = [[_word_f1(_words(phrase), words) for words in predicted_words] for phrase in truth]
-        return np.array(rows, dtype=np.float64).reshape(len(truth), len(predicted))
+        rows, columns = ([_words(phrase) for phrase in phrases] for phrases in (truth, predicted))
+        shared = np.array([[len(a & b) for b in columns] for a in rows], dtype=np.float64)
+        sizes = np.add.outer([float(len(a)) for a in rows], [float(len(b)) for b in columns])
+        return np.where(sizes > 0, 2 * shared.reshape(sizes.shape) / np.maximum(sizes, 1), 1.0)
 
 
 class EmbeddingSimilarity:
-    """Cosine of sentence embeddings; every different string is embedded once, new ones in one batch.
+    """Cosine of sentence embeddings; strings are embedded in one batch and known until `MAX_KNOWN` others came.
 
     `encode`: list of N strings -> float[N, D], rows of length 1.
     """
@@ -50,11 +65,17 @@ class EmbeddingSimilarity:
         self._encode = encode
         self._known: dict[str, np.ndarray] = {}
 
-    def embed(self, phrases: Sequence[str]) -> np.ndarray:
-        """float64[N, D], rows of length 1."""
+    def prepare(self, phrases: Sequence[str]) -> None:
+        """Embed those of the phrases that are new, in one batch."""
+        if len(self._known) > MAX_KNOWN:
+            self._known = {phrase: self._known[phrase] for phrase in phrases if phrase in self._known}
         new = [phrase for phrase in dict.fromkeys(phrases) if phrase not in self._known]
         if new:
             self._known |= zip(new, np.asarray(self._encode(new), dtype=np.float64), strict=True)
+
+    def embed(self, phrases: Sequence[str]) -> np.ndarray:
+        """float64[N, D], rows of length 1."""
+        self.prepare(phrases)
         return np.stack([self._known[phrase] for phrase in phrases])
 
     def table(self, truth: Sequence[str], predicted: Sequence[str]) -> np.ndarray:
@@ -66,15 +87,20 @@ class EmbeddingSimilarity:
 
 
 def load_similarity(name: str) -> TextSimilarity:
-    """The measure called `name`; "minilm" is the sentence encoder all-MiniLM-L6-v2, on the CPU.
+    """The measure called `name`, on the CPU.
+
+    "minilm" is the sentence encoder all-MiniLM-L6-v2; "bert" is bert-base-uncased, mean over all tokens, with which the
+    published recalls were computed. Nothing is downloaded.
 
     Raises:
-        UserError: no such measure, or its package is not installed (there is never a silent replacement).
+        UserError: no such measure, or its package or weights are not there (there is never a silent replacement).
     """
     if name == "lexical":
         return LexicalSimilarity()
     if name == "minilm":
         return EmbeddingSimilarity("minilm", _minilm())
+    if name == "bert":
+        return EmbeddingSimilarity("bert", _bert())
     raise UserError(f"text_similarity: {name!r} is not one of {', '.join(get_args(SimilarityName))}")
 
 
@@ -94,9 +120,49 @@ def _minilm() -> Callable[[list[str]], np.ndarray]:
     return encode
 
 
+def _bert() -> Callable[[list[str]], np.ndarray]:
+    """Source: GLaMM at e74865f, `eval/utils.py`; the first and the last token count in the mean like all others."""
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    folder = _bert_folder()
+    try:
+        tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
+    except OSError as error:
+        raise UserError(f"{folder}: not all of BERT is there; hf download {BERT[1]}") from error
+
+    @torch.inference_mode()
+    def encode(phrases: list[str]) -> np.ndarray:
+        vectors = np.zeros((len(phrases), model.config.hidden_size))
+        by_length = sorted(range(len(phrases)), key=lambda k: len(phrases[k]))  # so that little is padded
+        for start in range(0, len(phrases), 256):
+            batch = by_length[start : start + 256]
+            tokens = tokenizer(
+                [phrases[k] for k in batch], padding=True, truncation=True, max_length=512, return_tensors="pt"
+            )
+            there = tokens["attention_mask"].unsqueeze(-1)
+            hidden = model(**tokens).last_hidden_state
+            vectors[batch] = ((hidden * there).sum(dim=1) / there.sum(dim=1)).numpy()
+        return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    return encode
+
+
+def _bert_folder() -> str:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    for name in BERT:
+        try:
+            return snapshot_download(name, local_files_only=True)
+        except LocalEntryNotFoundError:
+            continue
+    raise UserError(
+        f"text_similarity bert needs the weights of {BERT[1]} in the Hugging Face cache: hf download {BERT[1]}, "
+        "or choose text_similarity minilm or lexical"
+    )
+
+
+@lru_cache(maxsize=4096)
 def _words(phrase: str) -> frozenset[str]:
     return frozenset(re.findall(r"\w+", phrase.lower())) - _ARTICLES
-
-
-def _word_f1(a: frozenset[str], b: frozenset[str]) -> float:
-    return 2 * len(a & b) / (len(a) + len(b)) if a or b else 1.0

@@ -9,7 +9,8 @@ from torch import nn
 from transformers import TrainingArguments
 
 from mglmm.data.collate import TrainItem
-from mglmm.eval.scorers import Question, ScorerKind, make_scorer
+from mglmm.eval.questions import Question
+from mglmm.eval.scorers import Measures, ScorerKind, make_scorer
 from mglmm.eval.text_similarity import load_similarity
 from mglmm.predict import Predictor
 from mglmm.schema import Task
@@ -81,10 +82,10 @@ class HeldOut:
         predictions = predictor.ask_many(
             questions, batch_size=self._args.per_device_train_batch_size, max_new_tokens=self._plan.max_new_tokens
         )
-        similarity = load_similarity("lexical")
+        measures = Measures(load_similarity("lexical"))  # the texts' own scores would need Java
         values: dict[str, list[float]] = {"answer_iou": []}
         for (_, question, kind), prediction in zip(self._asked, predictions, strict=True):
-            value = make_scorer(kind, similarity).update(question, prediction)
+            value = make_scorer(kind, measures).update(question, prediction)
             values["answer_iou"].append(value)
             values.setdefault(f"answer_iou_{kind}", []).append(value)
         figures = {name: sum(scores) / len(scores) for name, scores in values.items()}
