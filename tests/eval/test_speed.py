@@ -1,14 +1,13 @@
-"""The speed bar in a smaller setting: masks and phrases of 60 images, without the start of Java."""
+"""The bars of speed and memory in a smaller setting: masks and phrases, without the start of Java."""
 
 import importlib.util
-import pickle
+import tracemalloc
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
 from mglmm.eval import run
-from mglmm.eval.scorers import make_scorer
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "scoring.py"
 
@@ -28,14 +27,18 @@ def test_ours_is_fast_and_gives_the_same_scores(scoring, tmp_path):
     assert scoring.compare(tmp_path, options) > 5
 
 
-def test_memory_grows_by_what_the_scores_need(scoring, tmp_path, monkeypatch):
-    kept = []
-    monkeypatch.setattr(run, "make_scorer", lambda *arguments: kept.append(make_scorer(*arguments)) or kept[-1])
-    sizes = []
-    for num_images in (10, 40):
-        kept.clear()
-        files = scoring.write_data(tmp_path, num_images, 12, 40, (240, 320))
-        scoring.ours(*files, tmp_path / "out", "lexical", captions=False)
-        sizes.append(sum(len(pickle.dumps(scorer.metrics)) for scorer in kept))
-    per_image = sum(path.stat().st_size for path in files) / num_images
-    assert sizes[1] - sizes[0] < 30 * per_image / 2
+def test_memory_does_not_grow_with_the_answers(scoring, tmp_path, monkeypatch):
+    files = {n: scoring.write_data(tmp_path, n, 6, 24, (120, 160)) for n in (8, 40, 160)}
+
+    def peak(num_images):
+        tracemalloc.start()
+        scoring.ours(*files[num_images], tmp_path / "out", "lexical", captions=False)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(8)  # modules and caches
+    growth = peak(160) - peak(40)
+    monkeypatch.setattr(run, "PREPARED", 1000)  # all samples and answers at once
+    growth_if_all_are_kept = peak(160) - peak(40)
+    assert growth < growth_if_all_are_kept / 4

@@ -159,8 +159,8 @@ class OfficialAveragePrecision:
         ]
         limit = tool.params.maxDets[-1]
         # of a crowd the tool takes another IoU
-        own = ious is None or any(known.crowd)
-        tool.ious = {(image_id, 1): tool.computeIoU(image_id, 1) if own else ious.T[:limit]}
+        table = tool.computeIoU(image_id, 1) if ious is None or any(known.crowd) else ious.T[:limit]
+        tool.ious = {(image_id, 1): table}
         areas = tool.params.areaRng[: self.num_areas]
         self.results[image_id] = [_kept(tool.evaluateImg(image_id, 1, area, limit)) for area in areas]
 

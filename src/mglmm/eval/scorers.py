@@ -132,11 +132,12 @@ class GroundedScorer(Scorer):
         self.corrected_ap = AveragePrecision()
         self.tree = MaskTree()
         self.hallucination = Hallucination()
-        self.texts = CaptionScorer(measures.captions) if measures.captions else None
+        self.texts = CaptionScorer(measures.captions) if measures.captions is not None else None
         corrected: list[Metric] = [self.corrected_ap, self.corrected, self.tree, self.hallucination]
+        texts = self.texts.metrics if self.texts is not None else {"official": (), "corrected": ()}
         self.metrics = {
-            "official": [*(self.texts.metrics["official"] if self.texts else ()), self.official_ap, self.official],
-            "corrected": [*(self.texts.metrics["corrected"] if self.texts else ()), *corrected],
+            "official": [*texts["official"], self.official_ap, self.official],
+            "corrected": [*texts["corrected"], *corrected],
         }
 
     def update(self, question: Question, prediction: Prediction) -> float:
@@ -180,7 +181,7 @@ class GroundedScorer(Scorer):
         self.corrected_ap.update(pair.truth, pair.predicted, pair.scores, ious)
         if not pair.references:
             return 0.0
-        if self.texts:
+        if self.texts is not None:
             self.texts.add(pair.caption, pair.references)
         table = self.similarity.table(pair.truth_phrases, pair.phrases)
         self.official.update(pair.truth, pair.predicted, table, ious)
