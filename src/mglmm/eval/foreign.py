@@ -15,9 +15,10 @@ from mglmm.eval.grounded_files import GroundedTruth, truth_pair
 from mglmm.eval.panoptic_files import PanopticFiles, PanopticFilesScorer
 from mglmm.eval.provenance import git_revision, versions
 from mglmm.eval.report import REPORT_NAME, measured, tables
+from mglmm.eval.results import scores
 from mglmm.eval.run import RESAMPLES, SCORES_NAME, find, measures_of, score, write_json
 from mglmm.eval.samples import Inputs, file_samples
-from mglmm.eval.scorers import CaptionScorer, GroundedScorer, Measures, Scorer, scores
+from mglmm.eval.scorers import CaptionScorer, GroundedScorer, Measures, Scorer
 from mglmm.eval.store import RUN_NAME
 from mglmm.schema import UserError
 

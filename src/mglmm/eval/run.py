@@ -18,8 +18,9 @@ from mglmm.eval.classes import read_classes
 from mglmm.eval.provenance import git_revision, versions, weights_fingerprint
 from mglmm.eval.questions import Question, phrases_of
 from mglmm.eval.report import Rated, write_report, write_suite_report
+from mglmm.eval.results import NO_SCORE, scores
 from mglmm.eval.samples import Inputs, SampleSet
-from mglmm.eval.scorers import CAPTIONED, CLASSED, NO_SCORE, PROTOCOLS, Measures, make_scorer, scores
+from mglmm.eval.scorers import CAPTIONED, CLASSED, PROTOCOLS, Measures, make_scorer
 from mglmm.eval.store import PREDICTIONS_NAME, PredictionStore, claim
 from mglmm.eval.text_similarity import load_similarity
 from mglmm.schema import Prediction, UserError

@@ -31,7 +31,7 @@ from mglmm.eval.segmentation import (
     ReferringIoU,
 )
 from mglmm.eval.structure import Hallucination, MaskTree, parents_of
-from mglmm.eval.tally import Metric, OfficialFailureError, RowMetric, intervals
+from mglmm.eval.tally import Metric
 from mglmm.eval.text_similarity import LexicalSimilarity, TextSimilarity
 from mglmm.masks import CocoRle
 from mglmm.schema import Prediction
@@ -369,42 +369,3 @@ def make_scorer(kind: ScorerKind, measures: Measures) -> Scorer:
     if kind == "generalized":
         return GeneralizedScorer(measures.no_target_pixels)
     return ReferringScorer() if kind == "referring" else MultiTargetScorer()
-
-
-NO_SCORE: Mapping[str, Any] = {"value": None, "interval": [None, None]}
-"""How a score that is not defined is written."""
-
-
-def scores(scorer: Scorer, images: Sequence[int], resamples: int) -> dict[str, Any]:
-    """Protocol -> score name -> {"value", "interval"}; "failures": protocol's metrics that have no answer; "counts":
-    protocol -> metric -> the sums that its scores are made of.
-
-    `images`: for every answer added, the number of its image (see `tally.intervals`). What is not defined is None.
-    """
-    result: dict[str, Any] = {protocol: {} for protocol in PROTOCOLS}
-    failures: list[str] = []
-    counts: dict[str, Any] = {protocol: {} for protocol in PROTOCOLS}
-    for protocol, metrics in scorer.metrics.items():
-        for metric in metrics:
-            try:
-                values = metric.compute()
-            except OfficialFailureError as failure:
-                failures += [str(failure)] if images else []
-                continue
-            if not images:  # nothing was asked, so no score is defined, whatever an evaluator would print
-                values = dict.fromkeys(values, float("nan"))
-            if isinstance(metric, RowMetric):
-                sums = {field: _defined(value) for field, value in metric.sums().items()}
-                counts[protocol][type(metric).__name__] = sums
-            spans = intervals(metric, images[: len(metric)], resamples)
-            for name, value in values.items():
-                low, high = spans.get(name, (float("nan"), float("nan")))
-                result[protocol][scorer.score_name(name)] = {
-                    "value": _defined(value),
-                    "interval": [_defined(low), _defined(high)],
-                }
-    return result | {"failures": failures, "counts": counts} | scorer.details()
-
-
-def _defined(value: float) -> float | None:
-    return None if value != value else value
