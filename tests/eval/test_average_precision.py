@@ -13,6 +13,7 @@ from mglmm.eval.average_precision import (
     TruthDetails,
     interpolated,
 )
+from mglmm.eval.grounded import iou_table
 from mglmm.eval.tally import OfficialFailureError
 from tests.eval.strategies import SIZE, answers
 
@@ -58,6 +59,20 @@ def test_merging_shares_gives_the_whole(pairs, cut):
         shares[k >= cut].update(truth[0], predicted[0], predicted[2])
     shares[0].merge(shares[1])
     assert shares[0].compute() == corrected(pairs)
+
+
+@given(images, st.booleans(), st.data())
+def test_a_known_table_changes_nothing(pairs, crowd, data):
+    """To the last digit; and a subset is what the metric of these images alone would be."""
+    chosen = data.draw(st.lists(st.sampled_from(range(len(pairs))), min_size=1, unique=True))
+    known, alone = OfficialAveragePrecision(by_size=True), OfficialAveragePrecision(by_size=True)
+    for k, ((truth, *_), (predicted, *_)) in enumerate(pairs):
+        details = TruthDetails(list(range(1, len(truth) + 1)), masks.areas(truth).tolist(), [int(crowd)] * len(truth))
+        known.update(k, truth, predicted, details, iou_table(truth, predicted))
+        if k in chosen:
+            alone.update(k, truth, predicted, details)
+    if any(pairs[k][1][0] for k in chosen):
+        assert known.subset(chosen).coco_stats() == alone.coco_stats()
 
 
 def cells(*columns):
