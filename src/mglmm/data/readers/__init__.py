@@ -13,7 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
 from mglmm.data.readers.coco_captions import coco_captions
 from mglmm.data.readers.coco_panoptic import coco_panoptic
+from mglmm.data.readers.folder import folder
 from mglmm.data.readers.policy import OnBad, refuse
+from mglmm.data.readers.reasonseg import reasonseg
+from mglmm.data.readers.refcoco import grefcoco, refclef, refcoco, refcoco_plus, refcocog
 from mglmm.schema import Sample
 
 __all__ = ["READERS", "OnBad", "Reader", "refuse"]
@@ -31,6 +34,13 @@ READERS: Mapping[str, Reader] = {
     "coco-instances": coco_instances,
     "coco-panoptic": coco_panoptic,
     "coco-stuff": coco_stuff,
+    "folder": folder,
+    "grefcoco": grefcoco,
     "lvis": lvis,
+    "reasonseg": reasonseg,
+    "refclef": refclef,
+    "refcoco": refcoco,
+    "refcoco+": refcoco_plus,
+    "refcocog": refcocog,
 }
 """Name on the command line -> reader."""

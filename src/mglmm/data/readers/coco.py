@@ -87,7 +87,8 @@ def lvis(
     """LVIS v1 and v0.5: 1,203 (1,230) classes of things on the images of COCO 2017, polygons.
 
     Only some classes are searched for in an image. Exhaustive are the classes that the file says are absent, and those
-    present that it does not call incomplete. Names are the file's own, as in "baby_buggy".
+    present that it does not call incomplete. Names are the file's own, as in "baby_buggy". In v0.5 the file's boxes
+    (not its polygons) of some images are those of the image turned by 90 degrees; boxes here are those of the masks.
 
     Source: https://www.lvisdataset.org (arXiv 1908.03195).
     Licence: annotations CC BY 4.0; images under the Flickr terms of each.
