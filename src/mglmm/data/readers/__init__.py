@@ -14,6 +14,7 @@ from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
 from mglmm.data.readers.coco_captions import coco_captions
 from mglmm.data.readers.coco_panoptic import coco_panoptic
 from mglmm.data.readers.folder import folder
+from mglmm.data.readers.mgsc import mgsc
 from mglmm.data.readers.policy import OnBad, refuse
 from mglmm.data.readers.reasonseg import reasonseg
 from mglmm.data.readers.refcoco import grefcoco, refclef, refcoco, refcoco_plus, refcocog
@@ -37,6 +38,7 @@ READERS: Mapping[str, Reader] = {
     "folder": folder,
     "grefcoco": grefcoco,
     "lvis": lvis,
+    "mgsc": mgsc,
     "reasonseg": reasonseg,
     "refclef": refclef,
     "refcoco": refcoco,

@@ -1,6 +1,7 @@
 """Plain folders of your own: pictures, masks as PNG, and a table of phrases."""
 
 import csv
+import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -95,7 +96,7 @@ def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool
 
 
 def _lines(path: Path) -> Iterator[_Line]:
-    """The rows of the table, one at a time; a broken one that names no picture is a group of its own."""
+    """The rows of the table, one at a time."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             if path.suffix == ".csv":
@@ -104,11 +105,11 @@ def _lines(path: Path) -> Iterator[_Line]:
                 if missing:
                     raise UserError(f"{path}: the header has no {', '.join(sorted(missing))}")
                 for cells in table:
-                    yield _line(Row.of, cells, path, table.line_num)
+                    yield _line(cells, path, table.line_num)
             else:
                 for number, text in enumerate(file, start=1):
                     if text.strip():
-                        yield _line(Row.parse, text, path, number)
+                        yield _line(_cells(text, f"{path}, line {number}"), path, number)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -117,16 +118,26 @@ def _lines(path: Path) -> Iterator[_Line]:
         raise UserError(f"{path}: not a CSV table ({error})") from error
 
 
-def _line(read: Any, value: Any, path: Path, number: int) -> _Line:
-    place = f"{path}, line {number}"
+def _cells(text: str, place: str) -> Any:
     try:
-        row = read(value, place)
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UserError(f"{place}: not valid JSON ({error.msg})") from None
+
+
+def _line(cells: Any, path: Path, number: int) -> _Line:
+    """A row; one that names no picture may belong to any, so then the table as a whole cannot be read."""
+    place = f"{path}, line {number}"
+    image = cells.get("image") if isinstance(cells, dict) else None
+    if not isinstance(image, str) or not image:
+        raise UserError(f"{place}, field image: names no picture")
+    try:
+        row = Row.of(cells, place)
         if not row.phrase.strip():
             raise UserError(f"{place}, field phrase: is empty")
     except UserError as error:
-        image = value.get("image") if isinstance(value, dict) else None
-        return _Line(number, image or place, error)
-    return _Line(number, row.image, row)
+        return _Line(number, image, error)
+    return _Line(number, image, row)
 
 
 def _segment(row: Row, segment_id: int, root: Path, size: tuple[int, int], place: str) -> Segment:

@@ -119,10 +119,10 @@ def _paint(shapes: list[Shape], size: tuple[int, int], place: str) -> tuple[np.n
         points = np.asarray(shape.points).astype(np.int32)
         if (points < 0).any() or (points > (size[1], size[0])).any():
             raise UserError(f"{place}: a shape {shape.label!r} leaves the image of {size[1]} x {size[0]} pixels")
-        mask = np.zeros(size, dtype=np.uint8)
-        cv2.polylines(mask, [points], True, 1, 1)
-        cv2.fillPoly(mask, [points], 1)
-        drawn.append((mask.astype(np.bool_), "ignore" in shape.label.lower()))
+        canvas = np.zeros(size, dtype=np.uint8)
+        cv2.polylines(canvas, [points], True, 1, 1)
+        cv2.fillPoly(canvas, [points], 1)
+        drawn.append((canvas.astype(np.bool_), "ignore" in shape.label.lower()))
     target, ignore = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
     for mask, ignored in sorted(drawn, key=lambda item: -int(item[0].sum())):
         target = target & ~mask if ignored else target | mask
@@ -136,7 +136,7 @@ def _text(path: Path) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError:
-        return content.decode("cp1252", errors="replace")
+        return content.decode("cp1252")
 
 
 def _explanations(path: Path, on_bad: OnBad) -> dict[str, list[Explanation]]:
