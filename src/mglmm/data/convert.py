@@ -1,6 +1,7 @@
 """From a data set's own files to `samples.jsonl`, and the check of such a file."""
 
 import inspect
+import json
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,7 +127,7 @@ def _mistakes(line: bytes, number: int, folder: Path | None, ids: dict[str, int]
     try:
         sample = Sample.model_validate_json(line)
     except ValidationError as error:
-        return [first_mistake(error)]
+        return [f"{_name_of(line)}{first_mistake(error)}"]
     count(sample, report.counts)
     first = ids.setdefault(sample.id, number)
     found = [] if first == number else [f"the id is that of line {first}"]
@@ -137,6 +138,15 @@ def _mistakes(line: bytes, number: int, folder: Path | None, ids: dict[str, int]
         except UserError as error:
             found.append(str(error))
     return [f", sample {sample.id}: {what}" for what in found]
+
+
+def _name_of(line: bytes) -> str:
+    """ ", sample ID" of a line that is no whole sample, if it tells as much."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return ""
+    return f", sample {record['id']}" if isinstance(record, dict) and "id" in record else ""
 
 
 def record_mistakes(sample: Sample) -> list[str]:

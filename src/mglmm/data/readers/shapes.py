@@ -91,7 +91,8 @@ def from_ids(ids: np.ndarray) -> dict[int, Rle]:
     for runs in np.split(order, cuts):
         # background up to the run, the run, background up to the next, ..., background up to the end
         edges = np.stack((starts[runs], ends[runs]), axis=1).ravel()
-        lengths = np.diff(edges, prepend=0, append=flat.size)
-        encoded = coco.frPyObjects({"size": list(size), "counts": lengths.tolist()}, *size)
+        lengths = np.diff(edges, prepend=0, append=flat.size).tolist()
+        counts = lengths if lengths[-1] else lengths[:-1]
+        encoded = coco.frPyObjects({"size": list(size), "counts": counts}, *size)
         rles[int(values[runs[0]])] = Rle(size=size, counts=encoded["counts"].decode("ascii"))
     return rles
