@@ -1,0 +1,183 @@
+"""From a data set's own files to `samples.jsonl`, and the check of such a file."""
+
+import inspect
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from mglmm.data.readers import READERS, Reader, refuse
+from mglmm.data.readers.files import check_image
+from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake
+from mglmm.grounding import render
+from mglmm.schema import Sample, UserError, write_jsonl
+
+COMMON_OPTIONS = ("root", "split", "on_bad")
+"""Parameters that every reader has and that are not given as key=value."""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """How many samples were written and what was left out."""
+
+    count: int
+    skipped: Skipped
+
+
+def convert(
+    reader: str, root: Path, split: str, out: Path, skip_bad: bool = False, options: Sequence[str] = ()
+) -> Converted:
+    """Write the samples of a split to `out`, the images' paths relative to its folder. Nothing is written on an error.
+
+    `options`: "key=value" for the reader's own parameters. `skip_bad`: leave broken records out and count them.
+
+    Raises:
+        UserError: an unknown reader or option, a missing or broken file, a broken record (unless `skip_bad`), or no
+            sample at all.
+    """
+    if reader not in READERS:
+        raise UserError(f"no reader {reader!r}; there are {', '.join(READERS)}")
+    read, skipped = READERS[reader], Skipped()
+    arguments = reader_options(reader, read, options)
+    if not root.is_dir():
+        raise UserError(f"{root}: no such folder; --root names the folder of the data set")
+    samples = read(root, split, on_bad=skipped if skip_bad else refuse, **arguments)
+    try:
+        count = write_jsonl(out, relative_to(samples, root, out.parent))
+        if not count:
+            out.unlink()
+            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
+    finally:
+        out.with_name(out.name + ".partial").unlink(missing_ok=True)
+    return Converted(count, skipped)
+
+
+def relative_to(samples: Iterator[Sample], root: Path, folder: Path) -> Iterator[Sample]:
+    """The samples with their images' paths, which are relative to `root`, made relative to `folder`."""
+    prefix = Path(os.path.relpath(root, folder))
+    for sample in samples:
+        yield sample.model_copy(update={"image": (prefix / sample.image).as_posix()})
+
+
+def reader_options(name: str, reader: Reader, options: Sequence[str]) -> dict[str, str | bool]:
+    """The keyword arguments that "key=value" texts mean for a reader.
+
+    Raises:
+        UserError: not of this form, a key that the reader does not have, or no truth value where one is asked for.
+    """
+    known = {k: p for k, p in inspect.signature(reader).parameters.items() if k not in COMMON_OPTIONS}
+    arguments: dict[str, str | bool] = {}
+    for option in options:
+        key, equals, value = option.partition("=")
+        if not equals or key not in known:
+            raise UserError(f"{option!r} is no option of {name}; give key=value with one of {', '.join(known)}")
+        if isinstance(known[key].default, bool):
+            if value not in ("true", "false"):
+                raise UserError(f"option {option!r}: give {key}=true or {key}=false")
+            arguments[key] = value == "true"
+        else:
+            arguments[key] = value
+    return arguments
+
+
+@dataclass
+class Report:
+    """What a file of samples holds, and what is wrong with it."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    num_broken: int = 0
+    first: list[str] = field(default_factory=list)
+    """The first `MAX_SHOWN` mistakes, each with file, line and record."""
+
+    def add(self, mistakes: Sequence[str]) -> None:
+        """Count one record and what is wrong with it."""
+        self.counts["records"] += 1
+        self.num_broken += bool(mistakes)
+        self.first += mistakes[: MAX_SHOWN - len(self.first)]
+
+
+def check(path: Path, images: bool = True) -> Report:
+    """Every record of a JSON-lines file of samples, held against all that `Sample` promises and more.
+
+    More: ids are unique in the file, every image is there and of the size stated (unless `images` is false), no mask
+    and no label is empty, scores lie in 0..1, and every answer can be written in the markup and read by the model.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    report = Report()
+    ids: dict[str, int] = {}
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, start=1):
+                if line.strip():
+                    mistakes = _mistakes(line, number, path.parent if images else None, ids, report)
+                    report.add([f"{path}, line {number}{mistake}" for mistake in mistakes])
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    return report
+
+
+def _mistakes(line: bytes, number: int, folder: Path | None, ids: dict[str, int], report: Report) -> list[str]:
+    """What is wrong with one line; `folder`: that of the images, None if they are not looked at."""
+    try:
+        sample = Sample.model_validate_json(line)
+    except ValidationError as error:
+        return [f"{_name_of(line)}{first_mistake(error)}"]
+    count(sample, report.counts)
+    first = ids.setdefault(sample.id, number)
+    found = [] if first == number else [f"the id is that of line {first}"]
+    found += record_mistakes(sample)
+    if folder is not None:
+        try:
+            check_image(folder / sample.image, sample.size)
+        except UserError as error:
+            found.append(str(error))
+    return [f", sample {sample.id}: {what}" for what in found]
+
+
+def _name_of(line: bytes) -> str:
+    """ ", sample ID" of a line that is no whole sample, if it tells as much."""
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return ""
+    return f", sample {record['id']}" if isinstance(record, dict) and "id" in record else ""
+
+
+def record_mistakes(sample: Sample) -> list[str]:
+    """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
+    found = []
+    for segment in sample.segments:
+        if not segment.area:
+            found.append(f"segment {segment.id} has an empty mask")
+        if not segment.label.strip():
+            found.append(f"segment {segment.id} has an empty label")
+        if segment.score is not None and not 0 <= segment.score <= 1:
+            found.append(f"segment {segment.id} has the score {segment.score}, outside of 0..1")
+    for index, turn in enumerate(sample.turns):
+        if not turn.instruction.strip():
+            found.append(f"turn {index} has an empty instruction")
+        try:
+            render(turn.answer)
+        except ValueError as error:
+            found.append(f"turn {index}: {error}")
+    return found
+
+
+def count(sample: Sample, counts: Counter[str]) -> None:
+    """Add what a sample holds to the counts."""
+    counts["segments"] += len(sample.segments)
+    counts["parts"] += sum(s.parent is not None for s in sample.segments)
+    counts["turns"] += len(sample.turns)
+    for turn in sample.turns:
+        counts[f"turns: {turn.task}"] += 1
+
+
+def summary(counts: Mapping[str, int]) -> str:
+    """The counts in one line."""
+    return ", ".join(f"{number:,} {name}" for name, number in counts.items() if number)

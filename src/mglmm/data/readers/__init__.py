@@ -1,0 +1,48 @@
+"""Readers of public data sets and of your own: `reader(root, split) -> Iterator[Sample]`, one image after the other.
+
+A reader is a function in a file of its own, listed in `READERS`; its docstring states source, licence, the expected
+folder tree and the convert command. Beside `root` and `split` it takes by name `on_bad` (see `policy`), `check_images`
+(false: pictures need not be there) and options, texts or truth values. The samples' `image` is relative to `root`.
+
+To add one: state the records of the files as `SourceRecord`s, get masks from `shapes` and paths and sizes from `files`,
+walk large JSON files with `json_stream` or `coco_file`, and hand every record through `policy.each`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+
+from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
+from mglmm.data.readers.coco_captions import coco_captions
+from mglmm.data.readers.coco_panoptic import coco_panoptic
+from mglmm.data.readers.folder import folder
+from mglmm.data.readers.mgsc import mgsc
+from mglmm.data.readers.policy import OnBad, refuse
+from mglmm.data.readers.reasonseg import reasonseg
+from mglmm.data.readers.refcoco import grefcoco, refclef, refcoco, refcoco_plus, refcocog
+from mglmm.schema import Sample
+
+__all__ = ["READERS", "OnBad", "Reader", "refuse"]
+
+
+Reader = Callable[..., Iterator[Sample]]
+"""`reader(root, split, *, on_bad=refuse, check_images=True, ...)`: the samples of one split, image by image.
+
+It raises UserError if a file is missing or broken as a whole; or, by the default `on_bad`, for the first broken record.
+"""
+
+READERS: Mapping[str, Reader] = {
+    "coco": coco,
+    "coco-captions": coco_captions,
+    "coco-instances": coco_instances,
+    "coco-panoptic": coco_panoptic,
+    "coco-stuff": coco_stuff,
+    "folder": folder,
+    "grefcoco": grefcoco,
+    "lvis": lvis,
+    "mgsc": mgsc,
+    "reasonseg": reasonseg,
+    "refclef": refclef,
+    "refcoco": refcoco,
+    "refcoco+": refcoco_plus,
+    "refcocog": refcocog,
+}
+"""Name on the command line -> reader."""

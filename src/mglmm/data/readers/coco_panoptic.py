@@ -1,0 +1,149 @@
+"""COCO panoptic: a PNG of segment ids an image, and a JSON that says what they are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mglmm.data.readers.coco_file import CocoCategory, CocoImage, Entry, image_folder
+from mglmm.data.readers.files import check_image, existing, first_folder, inside, read_ids
+from mglmm.data.readers.json_stream import Places, elements
+from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.shapes import from_ids
+from mglmm.schema import Sample, Segment, UserError
+
+VOID = 0
+"""The id of pixels that nobody labelled. Source: the panoptic API."""
+
+
+class PanopticSegment(SourceRecord):
+    """A segment of a PNG."""
+
+    id: int
+    category_id: int
+    iscrowd: bool = False
+
+
+class PanopticAnnotation(SourceRecord):
+    """The segments of an image."""
+
+    image_id: int
+    file_name: str
+    segments_info: list[PanopticSegment]
+
+
+def coco_panoptic(
+    root: Path,
+    split: str,
+    *,
+    on_bad: OnBad = refuse,
+    check_images: bool = True,
+    annotations: str = "",
+    images: str = "",
+    maps: str = "",
+) -> Iterator[Sample]:
+    """COCO panoptic and whatever has its layout (Mapillary and Cityscapes have exports of it).
+
+    Every pixel has at most one segment; pixels of id 0 are void (`meta["ignore"]`). `meta["stuff_ids"]`: segments of
+    stuff; `meta["crowd_ids"]`: groups of uncounted things. The ids of the PNG and of the JSON must be the same.
+
+    Source: https://cocodataset.org/#download (arXiv 1801.00868).
+    Licence: annotations CC BY 4.0; images under the Flickr terms of each.
+    Tree: `ROOT/annotations/panoptic_SPLIT.json`, `ROOT/annotations/panoptic_SPLIT/*.png`, `ROOT/SPLIT/*.jpg`.
+    Convert: `mglmm data convert coco-panoptic --root coco --split val2017 --out panoptic-val2017.jsonl`
+    """
+    path = existing(root / (annotations or f"annotations/panoptic_{split}.json"), "the annotations")
+    file = _PanopticFile(path, on_bad)
+    pngs = root / maps if maps else first_folder([path.with_suffix(""), root / f"panoptic_{split}"])
+    folder = image_folder(root, split, images)
+
+    def build(item: tuple[int, Places]) -> Sample:
+        image, found = file.read(*item)
+        picture = inside(folder, image.file_name or "")
+        if check_images:
+            check_image(picture, image.size)
+        segments, meta = _segments(file, found, inside(pngs, found.file_name), image.size)
+        return Sample(
+            id=f"coco-panoptic/{image.id}",
+            image=picture.relative_to(root).as_posix(),
+            size=image.size,
+            segments=tuple(segments),
+            source="coco-panoptic",
+            split=split,
+            exhaustive=tuple(category.name for category in file.categories.values()),
+            meta=meta,
+        )
+
+    with Places(path) as places:
+        records = ((number, places) for number in range(len(file.annotations)))
+        yield from each(records, build, lambda item: f"{path}, annotation number {item[0] + 1}", on_bad)
+
+
+class _PanopticFile:
+    """Where the records of a panoptic file lie: images by id, annotations in order."""
+
+    def __init__(self, path: Path, on_bad: OnBad) -> None:
+        self.path = path
+        self.images: dict[int, Entry] = {}
+        self.annotations: list[tuple[int, int]] = []
+        self.categories: dict[int, CocoCategory] = {}
+        self.seen: set[int] = set()
+        keys: set[str] = set()
+        for element in elements(path, keys):
+            place = f"{path}, {element.key} entry at byte {element.offset}"
+            if element.key == "categories":
+                category = CocoCategory.parse(element.raw, place)
+                self.categories[category.id] = category
+            elif element.key == "annotations":
+                self.annotations.append((element.offset, element.length))
+            elif element.key == "images":
+                try:
+                    image = CocoImage.parse(element.raw, place)
+                    if image.id in self.images:
+                        raise UserError(f"{path}: two images have the id {image.id}")
+                except UserError as error:
+                    on_bad(error)
+                else:
+                    self.images[image.id] = Entry(image.id, element.offset, element.length)
+        missing = {"images", "annotations", "categories"} - keys
+        if missing:
+            raise UserError(f"{path}: has no {' and no '.join(sorted(missing))}; a file of COCO panoptic has them all")
+
+    def read(self, number: int, places: Places) -> tuple[CocoImage, PanopticAnnotation]:
+        """Annotation `number` and its image."""
+        place = f"{self.path}, annotation number {number + 1}"
+        annotation = PanopticAnnotation.parse(places.read(*self.annotations[number]), place)
+        entry = self.images.get(annotation.image_id)
+        if entry is None:
+            raise UserError(f"{place}: image {annotation.image_id} is not among the images")
+        if annotation.image_id in self.seen:
+            raise UserError(f"{place}: image {annotation.image_id} has an annotation already")
+        self.seen.add(annotation.image_id)
+        return CocoImage.parse(places.read(entry.offset, entry.length), f"{self.path}, image {entry.id}"), annotation
+
+
+def _segments(
+    file: _PanopticFile, annotation: PanopticAnnotation, path: Path, size: tuple[int, int]
+) -> tuple[list[Segment], dict[str, Any]]:
+    """The segments of a PNG, and the meta that says which are stuff, which crowds, and what is void."""
+    ids = read_ids(path)
+    if ids.shape != size:
+        raise UserError(f"{path}: the PNG is {ids.shape[0]} x {ids.shape[1]}, its image {size[0]} x {size[1]}")
+    rles = from_ids(ids)
+    void = rles.pop(VOID, None)
+    infos = {info.id: info for info in annotation.segments_info}
+    if len(infos) != len(annotation.segments_info):
+        raise UserError(f"{file.path}, image {annotation.image_id}: two segments have the same id")
+    if infos.keys() != rles.keys():
+        only_json, only_png = sorted(infos.keys() - rles.keys()), sorted(rles.keys() - infos.keys())
+        raise UserError(f"{path}: segment ids {only_json} are in the JSON alone, {only_png} in the PNG alone")
+    unknown = [info.category_id for info in infos.values() if info.category_id not in file.categories]
+    if unknown:
+        raise UserError(f"{file.path}, image {annotation.image_id}: category {unknown[0]} is not among the categories")
+    category = {info.id: file.categories[info.category_id] for info in infos.values()}
+    segments = [Segment(id=i, rle=rles[i], label=category[i].name) for i in infos]
+    meta = {
+        "stuff_ids": [i for i in infos if not category[i].isthing],
+        "crowd_ids": [i for i in infos if infos[i].iscrowd],
+        "ignore": void.to_coco() if void else None,
+    }
+    return segments, {key: value for key, value in meta.items() if value}

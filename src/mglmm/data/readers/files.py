@@ -1,0 +1,170 @@
+"""Files of data sets: paths that stay inside their folder, sizes of pictures without their pixels, safe unpickling."""
+
+import pickle
+import struct
+import warnings
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any, NoReturn
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from mglmm.images import MAX_PIXELS
+from mglmm.schema import UserError
+
+_TURNED = {5, 6, 7, 8}
+"""EXIF orientations that swap height and width. Source: Exif 2.32, tag 274."""
+
+_ORIENTATION_TAG = 0x0112
+
+_BROKEN_PICKLE = (
+    pickle.UnpicklingError,
+    EOFError,
+    ValueError,
+    IndexError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    MemoryError,
+    struct.error,
+)
+"""What `pickle` raises on damaged files. Source: its documentation, and cutting and changing files (the tests)."""
+
+_BROKEN_PICTURE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder / name`, for a name that stands in a file.
+
+    Raises:
+        UserError: the name is empty, absolute, or climbs out of the folder with "..".
+    """
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if not name or "\0" in name or posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts):
+        raise UserError(f"{folder}: the file name {name!r} leads out of the folder; only names inside it are read")
+    return folder / name
+
+
+def existing(path: Path, what: str) -> Path:
+    """The path of a file that is there.
+
+    Raises:
+        UserError: it is not; `what` says what it should be.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; it should be {what}")
+    return path
+
+
+def first_folder(candidates: Sequence[Path]) -> Path:
+    """The first of the folders that exists; where none does the first, so that errors name it."""
+    return next((path for path in candidates if path.is_dir()), candidates[0])
+
+
+def read_bytes(path: Path) -> bytes:
+    """The content of a file.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+
+
+def read_lines(path: Path) -> list[str]:
+    """The lines of a UTF-8 file that are not blank, without the space around them.
+
+    Raises:
+        UserError: it cannot be read, or is not UTF-8.
+    """
+    try:
+        return [line.strip() for line in read_bytes(path).decode("utf-8-sig").splitlines() if line.strip()]
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text") from error
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """(height, width) of the upright picture in a file, from its header alone.
+
+    Raises:
+        UserError: missing, not a picture, or above `MAX_PIXELS`.
+    """
+    try:
+        # Pillow's own limit only warns at this size, and says so on the terminal
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            with Image.open(path) as file:
+                width, height = file.size
+                turned = file.getexif().get(_ORIENTATION_TAG) in _TURNED
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such picture") from None
+    except UnidentifiedImageError:
+        raise UserError(f"{path}: not a picture in a known format") from None
+    except _BROKEN_PICTURE as error:
+        raise UserError(f"{path}: the picture is damaged ({error})") from None
+    if width * height > MAX_PIXELS:
+        raise UserError(f"{path}: above the limit of {MAX_PIXELS:,} pixels")
+    return (width, height) if turned else (height, width)
+
+
+def check_image(path: Path, size: tuple[int, int]) -> None:
+    """Nothing, if there is a picture of `size` (height, width) at `path`.
+
+    Raises:
+        UserError: it is missing, no picture, or of another size.
+    """
+    found = image_size(path)
+    if found != size:
+        raise UserError(f"{path}: the picture is {found[0]} x {found[1]}, its record says {size[0]} x {size[1]}")
+
+
+def read_ids(path: Path) -> np.ndarray:
+    """int32[H, W] of a PNG whose pixels are ids: grey or palette as they are, color as R + 256 G + 65536 B.
+
+    Raises:
+        UserError: missing, not a picture, damaged, or of a mode that holds no ids.
+    """
+    image_size(path)
+    try:
+        with Image.open(path) as file:
+            mode, values = file.mode, np.asarray(file)
+    except _BROKEN_PICTURE as error:
+        raise UserError(f"{path}: the picture is damaged ({error})") from None
+    if mode in ("RGB", "RGBA"):
+        values = values.astype(np.int32)
+        return values[:, :, 0] + 256 * values[:, :, 1] + 65536 * values[:, :, 2]
+    if values.ndim != 2:
+        raise UserError(f"{path}: a picture of mode {mode} holds no ids; a PNG of mode L, P, I or RGB does")
+    return values.astype(np.int32)
+
+
+class _PlainUnpickler(pickle.Unpickler):
+    """Builds numbers, texts, lists, tuples, sets and dicts; anything else would be code of the file's choice."""
+
+    def find_class(self, module: str, name: str) -> NoReturn:
+        raise UserError(f"asks for {module}.{name}; only numbers, texts, lists and dicts are read from a pickle")
+
+    def persistent_load(self, pid: Any) -> NoReturn:
+        raise UserError("refers to objects outside of itself; only plain data is read from a pickle")
+
+
+def read_pickle(path: Path) -> Any:
+    """The plain data in a pickle: numbers, texts, lists, tuples, sets and dicts. No code of the file is run.
+
+    Raises:
+        UserError: the file cannot be read, is damaged, or asks for anything else.
+    """
+    try:
+        with path.open("rb") as file:
+            return _PlainUnpickler(file, encoding="utf-8").load()
+    except UserError as error:
+        raise UserError(f"{path}: the pickle {error}") from None
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}") from error
+    except _BROKEN_PICKLE as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise UserError(f"{path}: the pickle is damaged ({reason})") from None

@@ -1,0 +1,95 @@
+"""What happens to a broken record: it is refused with one clear line, or skipped and counted. Others never change.
+
+A record is what becomes one `Sample`: an image with all that its files say about it. If any of that is broken the whole
+record is, since half of its truth would be another truth.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mglmm.schema import Sample, UserError
+
+S = TypeVar("S", bound="SourceRecord")
+T = TypeVar("T")
+
+OnBad = Callable[[UserError], None]
+"""Called with the one clear line about a broken record; either raises it or returns, and the record is left out."""
+
+MAX_SHOWN = 20
+"""So many of the skipped records are remembered with their reason; all are counted. Ours."""
+
+
+class SourceRecord(BaseModel):
+    """Base of the records as a data set's own files hold them: what a reader does not use is ignored."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @classmethod
+    def parse(cls: type[S], raw: bytes | str, place: str) -> S:
+        """The record in a JSON text; `place` names it in errors.
+
+        Raises:
+            UserError: not valid JSON, or a field is missing or of the wrong type; names place and field.
+        """
+        try:
+            return cls.model_validate_json(raw)
+        except ValidationError as error:
+            raise UserError(f"{place}{first_mistake(error)}") from None
+
+    @classmethod
+    def of(cls: type[S], value: object, place: str) -> S:
+        """The record in a value that has been read already; as `parse`."""
+        try:
+            return cls.model_validate(value)
+        except ValidationError as error:
+            raise UserError(f"{place}{first_mistake(error)}") from None
+
+
+def first_mistake(error: ValidationError) -> str:
+    """ ", field F: what is wrong" (or ": what is wrong") of the first of the mistakes."""
+    first = error.errors()[0]
+    field_name = ".".join(str(part) for part in first["loc"])
+    return f"{', field ' + field_name if field_name else ''}: {first['msg']}"
+
+
+def refuse(error: UserError) -> None:
+    """Raise the error: the first broken record ends the reading."""
+    raise error
+
+
+@dataclass
+class Skipped:
+    """Counts broken records and remembers what was wrong with the first `MAX_SHOWN`."""
+
+    count: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def __call__(self, error: UserError) -> None:
+        """Count one broken record."""
+        self.count += 1
+        if len(self.first) < MAX_SHOWN:
+            self.first.append(str(error))
+
+
+def each(
+    records: Iterable[T], build: Callable[[T], Sample], place: Callable[[T], str], on_bad: OnBad
+) -> Iterator[Sample]:
+    """The sample of every record, one at a time; a record that cannot be built goes to `on_bad` instead.
+
+    `build` raises UserError, which names its place already, or ValueError (of which pydantic's is one), to which
+    `place(record)` is added.
+    """
+    for record in records:
+        try:
+            sample = build(record)
+        except UserError as error:
+            on_bad(error)
+        except ValidationError as error:
+            on_bad(UserError(f"{place(record)}{first_mistake(error)}"))
+        except ValueError as error:
+            on_bad(UserError(f"{place(record)}: {error}"))
+        else:
+            yield sample
