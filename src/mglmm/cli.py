@@ -6,7 +6,6 @@ A mistake that the user can mend is one plain line on stderr and exit code 2; Ct
 import argparse
 import os
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mglmm import __version__
+from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -193,57 +193,6 @@ def show(prediction: "ImagePrediction", console: Console) -> None:
         share = f"{segment.area / num_pixels:.1%}"
         line = f"  {segment.label or '(no phrase)'}: {share} of the picture, box {x0},{y0} to {x1},{y1}"
         console.print(escape(line), style="dim", highlight=False)
-
-
-def check_writable(path: Path) -> None:
-    """Nothing, if a file can be written at `path`, as found by writing beside it.
-
-    Raises:
-        UserError: the folder is missing or cannot be written, or `path` is a folder or read-only.
-    """
-    if path.is_dir():
-        raise UserError(f"{path}: is a folder; give a file")
-    if not path.parent.is_dir():
-        raise UserError(f"{path}: the folder {path.parent} does not exist; make it first")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
-    if path.exists() and not os.access(path, os.W_OK):
-        raise UserError(f"{path}: cannot be written (the file is read-only)")
-
-
-def check_picture_path(path: Path) -> None:
-    """Nothing, if a picture can be written at `path`; Raises UserError as `check_writable`, or for a wrong ending."""
-    from PIL import Image
-
-    writable = {ending for ending, name in Image.registered_extensions().items() if name in Image.SAVE}
-    if path.suffix.lower() not in writable:
-        raise UserError(f"{path}: no picture format has this ending; use .png or .jpg")
-    check_writable(path)
-
-
-def seed_range(text: str) -> tuple[int, int]:
-    """(first, end) of "first:end", the end exclusive; for argparse."""
-    first, _, end = text.partition(":")
-    if not (first.isdecimal() and end.isdecimal() and int(first) < int(end)):
-        raise argparse.ArgumentTypeError(f"{text!r} is no range; give first:end with first < end, as in 0:100")
-    return int(first), int(end)
-
-
-def positive(text: str) -> int:
-    """A whole number of at least 1; for argparse."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
-    return int(text)
-
-
-def whole(text: str) -> int:
-    """A whole number; for argparse."""
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
 
 
 class _Parser(argparse.ArgumentParser):

@@ -158,8 +158,8 @@ class OfficialAveragePrecision:
             {"id": k + 1, "segmentation": rle, "area": masks.area(rle), "score": 1.0} for k, rle in enumerate(predicted)
         ]
         limit = tool.params.maxDets[-1]
-        # of a crowd the tool takes another IoU
-        table = tool.computeIoU(image_id, 1) if ious is None or any(known.crowd) else ious.T[:limit]
+        # of a crowd the tool takes another IoU; that of two empty masks is 0 to it
+        table = tool.computeIoU(image_id, 1) if ious is None or any(known.crowd) else np.nan_to_num(ious.T[:limit])
         tool.ious = {(image_id, 1): table}
         areas = tool.params.areaRng[: self.num_areas]
         self.results[image_id] = [_kept(tool.evaluateImg(image_id, 1, area, limit)) for area in areas]
