@@ -66,12 +66,14 @@ def test_a_known_table_changes_nothing(pairs, crowd, data):
     """To the last digit; and a subset is what the metric of these images alone would be."""
     chosen = data.draw(st.lists(st.sampled_from(range(len(pairs))), min_size=1, unique=True))
     known, alone = OfficialAveragePrecision(by_size=True), OfficialAveragePrecision(by_size=True)
+    blank = [masks.encode(np.zeros(SIZE, dtype=bool))] * data.draw(st.integers(0, 1))
     for k, ((truth, *_), (predicted, *_)) in enumerate(pairs):
+        truth, predicted = [*blank, *truth], [*predicted, *blank]
         details = TruthDetails(list(range(1, len(truth) + 1)), masks.areas(truth).tolist(), [int(crowd)] * len(truth))
         known.update(k, truth, predicted, details, iou_table(truth, predicted))
         if k in chosen:
             alone.update(k, truth, predicted, details)
-    if any(pairs[k][1][0] for k in chosen):
+    if blank or any(pairs[k][1][0] for k in chosen):
         assert known.subset(chosen).coco_stats() == alone.coco_stats()
 
 
