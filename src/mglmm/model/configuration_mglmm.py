@@ -25,8 +25,9 @@ class MGLMMConfig(PreTrainedConfig):
         lmm_config: PreTrainedConfig | dict[str, Any] | None = None,
         sam_config: PreTrainedConfig | dict[str, Any] | None = None,
         seg_token_id: int = 0,
-        phrase_start_token_id: int = 0,
-        phrase_end_token_id: int = 0,
+        phrase_start_token_id: int | None = None,
+        phrase_end_token_id: int | None = None,
+        constrain_markup: bool = True,
         seg_projector_dim: int | None = None,
         prompt_similarity: bool = False,
         lm_loss_weight: float = 1.0,
@@ -42,6 +43,7 @@ class MGLMMConfig(PreTrainedConfig):
         self.seg_token_id = seg_token_id
         self.phrase_start_token_id = phrase_start_token_id
         self.phrase_end_token_id = phrase_end_token_id
+        self.constrain_markup = constrain_markup
         self.seg_projector_dim = seg_projector_dim
         self.prompt_similarity = prompt_similarity
         self.lm_loss_weight = lm_loss_weight

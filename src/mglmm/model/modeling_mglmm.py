@@ -283,7 +283,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         grounding: Callable[[list[int]], sam.GroundingFeatures],
         row_image_index: torch.Tensor,
         pixel_values: torch.Tensor | None = None,
-        constrain_markup: bool = True,
+        constrain_markup: bool | None = None,
         max_new_tokens: int = 512,
         **generate_inputs: Any,
     ) -> GroundedOutput:
@@ -296,22 +296,27 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 their features in that order. Not called when no answer holds one: a caption costs no encoder.
             row_image_index: int[R].
             pixel_values: the LMM's image input, one entry per image.
-            constrain_markup: forbid tokens that would break the markup.
+            constrain_markup: forbid tokens that would break the markup; None: as the configuration says.
             max_new_tokens: limit of each answer.
             generate_inputs: further arguments of transformers' `generate`, e.g. a streamer.
         """
         config = self.config
         eos = self.generation_config.eos_token_id
-        processors = [
-            MarkupConstraint(
-                config.phrase_start_token_id,
-                config.phrase_end_token_id,
-                config.seg_token_id,
-                eos[0] if isinstance(eos, list) else eos,
-                input_ids.shape[1],
-                max_new_tokens,
-            )
-        ]
+        constrained = config.constrain_markup if constrain_markup is None else constrain_markup
+        processors = (
+            []
+            if not constrained
+            else [
+                MarkupConstraint(
+                    config.phrase_start_token_id,
+                    config.phrase_end_token_id,
+                    config.seg_token_id,
+                    eos[0] if isinstance(eos, list) else eos,
+                    input_ids.shape[1],
+                    max_new_tokens,
+                )
+            ]
+        )
         recorder = SegRecorder(self.get_output_embeddings(), config.seg_token_id, len(input_ids))
         generation_config = copy.deepcopy(self.generation_config)
         generation_config.max_new_tokens = max_new_tokens
@@ -322,7 +327,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 generation_config=generation_config,
-                logits_processor=processors if constrain_markup else [],
+                logits_processor=processors,
                 stopping_criteria=[recorder],
                 **generate_inputs,
             )[:, input_ids.shape[1] :]

@@ -288,7 +288,8 @@ class MGLMMProcessor(ProcessorMixin):
     def decode_answer(self, ids: Sequence[int]) -> str:
         """The raw answer, spaced as `grounding.render` writes it. Markup comes from its own tokens alone: where the
         model merely spells a tag in letters, the letters are dropped, so every `[SEG]` in the text has its mask."""
-        markup = {self.tokenizer.convert_tokens_to_ids(token): token for token in _MARKUP}
+        added = self.tokenizer.get_added_vocab()
+        markup = {added[token]: token for token in _MARKUP if token in added}
         special = {self.tokenizer.eos_token_id, self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
         text = ""
         for is_markup, run in groupby((i for i in ids if i not in special), key=markup.__contains__):
