@@ -49,6 +49,8 @@ class MGLMMProcessor(ProcessorMixin):
         mask_threshold: the logit above which a pixel belongs to a mask (SAM's name; SAM has 0). A decoder that is not
             yet sure finds more of what it means with a lower one.
         image_token: the placeholder's text.
+        image_backend: what resamples images, `pil` or `torchvision`; None: transformers' choice. The two round
+            differently, so a model should see what it was trained on.
     """
 
     def __init__(
@@ -60,6 +62,7 @@ class MGLMMProcessor(ProcessorMixin):
         mask_label_size: int = 256,
         mask_threshold: float = 0.0,
         image_token: str = "<image>",
+        image_backend: str | None = None,
         chat_template: str | dict[str, str] | None = None,
         **kwargs: Any,
     ):
@@ -67,8 +70,22 @@ class MGLMMProcessor(ProcessorMixin):
         self.mask_label_size = mask_label_size
         self.mask_threshold = mask_threshold
         self.image_token = image_token
+        self.image_backend = image_backend
         self.grounding_image_processor = grounding_image_processor
         super().__init__(image_processor, tokenizer, grounding_image_processor, chat_template=chat_template, **kwargs)
+
+    @classmethod
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> "MGLMMProcessor":
+        """The processor saved in a folder (or on the hub), its image processors on the backend it was saved for."""
+        saved, _ = cls.get_processor_dict(pretrained_model_name_or_path, **kwargs)
+        if saved.get("image_backend"):
+            kwargs.setdefault("backend", saved["image_backend"])
+        processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        if saved.get("image_backend") == "pil":  # transformers hands `backend` to the first image processor alone
+            name = saved["grounding_image_processor"]["image_processor_type"]
+            pil = cls.get_possibly_dynamic_module(f"{name}Pil")
+            processor.grounding_image_processor = pil(**saved["grounding_image_processor"])
+        return processor
 
     def pixels(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
         """`pixel_values` float[B, 3, h, w] for the vision tower."""

@@ -266,6 +266,7 @@ def _write_rest(
         ),
         image_seq_length=config.lmm_config.image_seq_length,
         mask_label_size=side // 4,
+        image_backend="pil",
         chat_template=chat_template(layout.head),
     ).save_pretrained(folder)
     card = _CARD.format(name=layout.name, source=source.name)
