@@ -83,13 +83,13 @@ def tree_of(answer: GroundedText, segments: Sequence[Segment]) -> tuple[list[Coc
         return rles, parents_of(rles)
     places = {segment.id: k for k, segment in enumerate(named)}
 
-    def nearest(segment_id: int) -> int | None:
+    def _nearest(segment_id: int) -> int | None:
         up = parents.get(segment_id)
         while up is not None and up not in places:
             up = parents.get(up)
         return None if up is None else places[up]
 
-    return rles, [nearest(segment.id) for segment in named]
+    return rles, [_nearest(segment.id) for segment in named]
 
 
 def merged_pair(question: Question, prediction: Prediction) -> tuple[CocoRle, CocoRle]:
