@@ -180,8 +180,8 @@ def _segment_ids(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             colors = np.asarray(image.convert("RGB"), dtype=np.int64)
-    except UnidentifiedImageError as error:
-        raise UserError(f"{path}: is no picture") from error
+    except (UnidentifiedImageError, SyntaxError) as error:  # the latter is how Pillow tells a broken PNG file
+        raise UserError(f"{path}: is no picture, or a broken one") from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     return np.asarray(colors @ np.array([1, 256, 65536]))

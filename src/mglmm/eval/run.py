@@ -238,7 +238,7 @@ def scored(
             )
     if not rated:
         raise UserError(f"{benchmark.name}: these samples hold no question of the benchmark")
-    # all parts are there before the first is scored, so that Java starts once for the texts of all
+    # all parts are there before the first is scored, so that Java reads the texts of all at once
     parts = {group: scorers[kind].subset(items[group]) for group, kind in benchmark.scorers.items()}
     groups = {
         group: {"num_questions": len(images[group])} | counted(invalid[group]) | scores(part, images[group], resamples)
