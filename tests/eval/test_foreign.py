@@ -175,6 +175,7 @@ def test_ap_alone_counts_images_without_caption(tmp_path):
     assert result(tmp_path)["num_samples"] == 3 and result(tmp_path)["num_without_caption"] == 1
     report = (tmp_path / "out" / "report.md").read_text()
     assert "predictions" in report and "mask_recall_lexical" in report
+    assert "mask_recall_lexical" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_one_truth_file_tells_the_other(tmp_path):

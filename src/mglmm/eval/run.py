@@ -17,7 +17,7 @@ from mglmm.eval.captioning import CaptionTools
 from mglmm.eval.classes import read_classes
 from mglmm.eval.provenance import git_revision, versions, weights_fingerprint
 from mglmm.eval.questions import Question, phrases_of
-from mglmm.eval.report import Rated, write_report, write_suite_report
+from mglmm.eval.report import Rated, galleries, write_report, write_suite_report
 from mglmm.eval.results import NO_SCORE, scores
 from mglmm.eval.samples import Inputs, SampleSet
 from mglmm.eval.scorers import CAPTIONED, CLASSED, PROTOCOLS, Measures, make_scorer
@@ -199,7 +199,7 @@ def score(
     if CAPTIONED.intersection(benchmark.scorers.values()):
         result["captions"] = measures.captions is not None
     write_json(out / SCORES_NAME, result)
-    write_report(out, result, benchmark, samples, predictions, rated)
+    write_report(out, result, benchmark, galleries(out, benchmark, samples, predictions, rated))
     return result
 
 

@@ -22,7 +22,7 @@ from mglmm.eval.panoptic import (
     SemanticIoU,
 )
 from mglmm.eval.phrase_classes import PhraseClasses, PhraseMatches
-from mglmm.eval.questions import IGNORE_KEY, Question, answered, merged_pair, tree_of
+from mglmm.eval.questions import Question, answered, ignored, merged_pair, tree_of
 from mglmm.eval.segmentation import (
     GeneralizedReferring,
     MultiTargetIoU,
@@ -240,7 +240,7 @@ class ReferringScorer(Scorer):
     def update(self, question: Question, prediction: Prediction) -> float:
         """Add one answer; returns its IoU."""
         truth, predicted = merged_pair(question, prediction)
-        ignore = question.sample.meta.get(IGNORE_KEY)
+        ignore = ignored(question.sample)
         self.official.update([truth], [predicted], [ignore])
         return self.corrected.update(truth, predicted, ignore)
 
@@ -277,7 +277,7 @@ class MultiTargetScorer(Scorer):
         """Add one answer; returns the mean IoU of its targets."""
         truth = answered(question.turn.answer, question.sample.segments)
         predicted = answered(prediction.answer, prediction.segments)
-        ignore = question.sample.meta.get(IGNORE_KEY)
+        ignore = ignored(question.sample)
         return self.corrected.update([s.rle.to_coco() for s in truth], [s.rle.to_coco() for s in predicted], ignore)
 
 
