@@ -276,11 +276,12 @@ def read_line(line: str | bytes, record: type[R], place: str) -> R:
     """The record in one line of JSON.
 
     Raises:
-        UserError: it is no such record; begins with `place` and names the field.
+        UserError: it is no such record; begins with `place` and names the field, if it is about one.
     """
     try:
         return record.model_validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or record.__name__
-        raise UserError(f"{place}, field {field}: {first['msg']}") from error
+        field = ".".join(str(part) for part in first["loc"])
+        where = f"{place}, field {field}" if field else place
+        raise UserError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error

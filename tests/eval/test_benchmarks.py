@@ -298,7 +298,7 @@ def test_what_is_wrong_with_samples_is_told(path, tmp_path):
     with pytest.raises(UserError, match="line 1, field segments.0.label: "):
         file_samples(Inputs(data=path)).sample(0)
     path.write_text("{")
-    with pytest.raises(UserError, match="line 1, field"):
+    with pytest.raises(UserError, match="line 1: Invalid JSON"):
         file_samples(Inputs(data=path))
     path.write_text("")
     with pytest.raises(UserError, match="no samples; the file is empty"):
