@@ -72,9 +72,8 @@ def answer_of(process: subprocess.Popen[bytes], name: str, text: str = "") -> st
     with process:
         try:
             told, complaints = process.communicate(_bytes(text, name))
-        except BaseException:  # an interrupt too leaves no program behind
-            process.kill()
-            raise
+        finally:
+            process.kill()  # so that an interrupt leaves no program behind; one that has ended does not mind
     if process.returncode:
         said = complaints.decode(errors="replace").strip().splitlines() or ["no message"]
         raise UserError(f"{name}: Java failed with code {process.returncode}: {said[0]}; no score of captions is given")
