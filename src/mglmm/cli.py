@@ -179,7 +179,7 @@ def score(options: argparse.Namespace) -> None:
         partial=options.partial,
     )
     print_scores(result, Console())
-    print(f"report: {out / 'report.md'}")
+    print(f"report: {out / 'report.html'}")
 
 
 def show(prediction: "ImagePrediction", console: Console) -> None:
