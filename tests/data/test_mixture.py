@@ -208,7 +208,7 @@ def test_samples_are_read_from_jsonl(tmp_path) -> None:
 def test_missing_images_and_wrong_sizes_are_named(tmp_path) -> None:
     write_jsonl(tmp_path / "x.jsonl", [sample("a")])
     source = SampleSource([tmp_path / "x.jsonl"])
-    with pytest.raises(UserError, match=r"a\.png: image of sample a is missing"):
+    with pytest.raises(UserError, match=r"a\.png: no such file; it is the image of sample a"):
         source.load(0, np.random.default_rng(0))
     Image.new("RGB", (5, 5)).save(tmp_path / "a.png")
     with pytest.raises(UserError, match=r"5 x 5.*\(8, 12\)"):
