@@ -14,8 +14,8 @@ from mglmm.data.records import Records
 from mglmm.schema import GroundedText, Sample, Segment, Turn, UserError
 
 WIDTH_PX = 480
-MAX_PICTURES = 8
-"""Turns of a sample that are shown with a picture of their own; later ones as text alone."""
+MAX_PICTURES = 12
+"""So many turns of a sample are shown with a picture of their own; later ones as text alone. Ours: for a small page."""
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,10 @@ def chosen(records: Records, choice: Choice) -> Iterator[tuple[Image.Image, Samp
 def shown(image: Image.Image, sample: Sample, tasks: Collection[str] = ()) -> Shown:
     """A sample with its pictures, and its turns (of these tasks)."""
     turns = [turn for turn in sample.turns if not tasks or turn.task in tasks]
+    pictured = [turn for turn in turns if turn.answer.spans][:MAX_PICTURES]
     told = [
-        ShownTurn(turn, pieces(turn.answer), _picture(image, sample, turn.answer) if number < MAX_PICTURES else "")
-        for number, turn in enumerate(turns)
+        ShownTurn(turn, pieces(turn.answer), _picture(image, sample, turn.answer) if turn in pictured else "")
+        for turn in turns
     ]
     return Shown(sample, page.data_uri(_painted(image, sample.segments, None)), tree(sample), told)
 
@@ -128,9 +129,8 @@ def tree(sample: Sample) -> list[Node]:
 
 
 def _picture(image: Image.Image, sample: Sample, answer: GroundedText) -> str:
-    """The picture of an answer's masks; "" if it has none."""
-    ids = dict.fromkeys(answer.segment_ids)
-    return page.data_uri(_painted(image, [sample.segment(i) for i in ids], answer)) if ids else ""
+    """The picture of an answer's masks."""
+    return page.data_uri(_painted(image, [sample.segment(i) for i in dict.fromkeys(answer.segment_ids)], answer))
 
 
 def _painted(image: Image.Image, segments: Sequence[Segment], answer: GroundedText | None) -> Image.Image:

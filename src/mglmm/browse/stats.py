@@ -44,8 +44,7 @@ class Stats:
         self._number("masks an image", len(sample.segments))
         self._number("turns an image", len(sample.turns))
         self._number("depth of the mask tree of an image", max(depths.values(), default=0))
-        for size in (max(sample.size),):
-            self._number("longer side of an image (pixels)", size)
+        self._number("longer side of an image (pixels)", max(sample.size))
         for segment in sample.segments:
             self._number("mask area (per cent of the image)", round(100 * segment.area / np.prod(sample.size)))
             self._name("labels", segment.label)
