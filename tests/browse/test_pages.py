@@ -78,7 +78,7 @@ def test_phrases_and_masks_share_their_color() -> None:
 def test_histograms_count_everything_once() -> None:
     counts = Counter({0: 5, 7: 1, 100: 2})
     made = histogram("x", counts)
-    assert sum(bar.count for bar in made.bars) == 8
-    assert made.bars[0].name == "0-3" and made.bars[-1].count == 2
+    assert sum(bar.number for bar in made.bars) == 8
+    assert made.bars[0].name == "0-3" and made.bars[-1].number == 2
     assert made.figures == "mean 25.88, median 0, 95 % up to 100, most 100"
     assert ranking("x", Counter("aab")).bars[0][:2] == ("a", 2)

@@ -89,20 +89,12 @@ class Bar(NamedTuple):
     """One bar: what it stands for, how many, and its length relative to the longest (0..1)."""
 
     name: str
-    count: int
+    number: int
     share: float
 
 
-class Histogram(NamedTuple):
-    """The bars of a Counter of numbers, and its figures in words."""
-
-    title: str
-    figures: str
-    bars: Sequence[Bar]
-
-
-class Ranking(NamedTuple):
-    """The most frequent names; `rest`: how many different ones are not shown."""
+class Chart(NamedTuple):
+    """A histogram or a ranking: its bars, and its figures in words."""
 
     title: str
     figures: str
@@ -127,7 +119,7 @@ def write_page(address: str, out: Path, tokenizer: str) -> list[str]:
     return [f"{len(records):,} samples", *(f"{h.title}: {h.figures}" for h in (*histograms, *rankings))]
 
 
-def histogram(title: str, counts: Counter[int]) -> Histogram:
+def histogram(title: str, counts: Counter[int]) -> Chart:
     """At most `NUM_BARS` bars of the same width; mean, median, 95th percentile and maximum."""
     values = np.array(sorted(counts))
     numbers = np.array([counts[value] for value in values.tolist()])
@@ -143,15 +135,15 @@ def histogram(title: str, counts: Counter[int]) -> Histogram:
     last = max(binned)
     edges = [(low + k * width, low + (k + 1) * width - 1) for k in range(last + 1)]
     found = [(f"{a}" if a == b else f"{a}-{b}", binned[k]) for k, (a, b) in enumerate(edges)]
-    return Histogram(title, figures, _bars(found))
+    return Chart(title, figures, _bars(found))
 
 
-def ranking(title: str, counts: Counter[str]) -> Ranking:
+def ranking(title: str, counts: Counter[str]) -> Chart:
     """The `NUM_SHOWN` most frequent names."""
     total = f"{counts.total():,} in all, {len(counts):,} different"
     once = sum(count == 1 for count in counts.values())
     figures = total + (f", {once:,} of them once" if once else "")
-    return Ranking(title, figures, _bars(counts.most_common(NUM_SHOWN)))
+    return Chart(title, figures, _bars(counts.most_common(NUM_SHOWN)))
 
 
 def load_tokenizer(name: str) -> Tokenizer:
