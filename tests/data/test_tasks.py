@@ -179,3 +179,23 @@ def test_without_the_unified_format_masks_follow_a_fixed_reply(drawn: tuple[Samp
         Sample.model_validate(
             {**sample.model_dump(), "turns": [bare.model_copy(update={"follows": False}).model_dump()]}
         )
+
+
+def test_labels_are_spoken_as_people_say_them() -> None:
+    sample = make(
+        segment(0, "wall-other-merged", 0, 0, 60, 20),
+        segment(1, "baby_buggy", 0, 30, 20, 20),
+        segment(2, "bow_(weapon)", 30, 30, 9, 9),
+        segment(3, "bow_(ribbon)", 45, 30, 9, 9),
+        exhaustive=("baby_buggy", "wall-other-merged", "wall-brick", "tree-merged", "bow_(knot)", "polar_bear"),
+    )
+    view = View(sample, {})
+    assert set(view.by_label) == {"wall", "baby buggy", "bow"}
+    assert view.absent == ["polar bear"]
+    made = turns(sample, np.random.default_rng(0))
+    assert not [t for t in made if any(c in t.instruction + t.answer.text for c in "_(") or "-other" in t.answer.text]
+
+
+def test_labels_without_marks_are_left_alone() -> None:
+    sample = make(segment(0, "t-shirt", 0, 0, 20, 20), exhaustive=("cat",))
+    assert View(sample, {}).sample is sample

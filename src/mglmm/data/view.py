@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from mglmm import masks
-from mglmm.data.vocabulary import SYNONYMS, Noun, noun
+from mglmm.data.vocabulary import SYNONYMS, Noun, noun, spoken
 from mglmm.instructions import ordinal_word
 from mglmm.schema import Sample, Segment
 
@@ -101,7 +101,7 @@ class View:
     """
 
     def __init__(self, sample: Sample, colors: Mapping[int, str]) -> None:
-        self.sample = sample
+        self.sample = sample = in_spoken_words(sample)
         groups = set(sample.meta.get("groups", ()))
         finer = sample.meta.get("names", {})
         self.groups = [s for s in sample.segments if s.id in groups]
@@ -219,6 +219,20 @@ class View:
         for article in ("a ", "an ", "the "):
             bare = bare[len(article) :] if bare.lower().startswith(article) else bare
         return bare[:1].lower() + bare[1:]
+
+
+def in_spoken_words(sample: Sample) -> Sample:
+    """The sample with its labels as people say them.
+
+    A label that is said otherwise than it is written is narrower than what is said ("wall-other" is no brick wall), so
+    that its absence is not certain.
+    """
+    if all(spoken(label) == label for label in (*sample.exhaustive, *(s.label for s in sample.segments))):
+        return sample
+    plain = (label.replace("_", " ") for label in sample.exhaustive)
+    exhaustive = tuple(label for label in plain if spoken(label) == label)
+    segments = tuple(s.model_copy(update={"label": spoken(s.label)}) for s in sample.segments)
+    return sample.model_copy(update={"segments": segments, "exhaustive": exhaustive})
 
 
 def superlatives(item: Item, others: Sequence[Item]) -> list[str]:
