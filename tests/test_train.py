@@ -528,6 +528,25 @@ def test_image_tokens_learn_their_words_without_any_text(base: Path, tmp_path: P
     assert untouched <= same(weights(base / "model"), weights(folder))
 
 
+def test_points_learn_their_words_without_any_text(base: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "conversations_per_image": 0,
+        "loss": {"lm": 0.0, "bce": 0.0, "dice": 0.0, "points": 1.0},
+        "trainer": {"max_steps": 30, "learning_rate": 1e-2},
+    }
+    model = tmp_path / "similar"
+    shutil.copytree(base / "model", model)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": False}))
+    with pytest.raises(UserError, match="no prompt similarity"):
+        train(write_recipe(base, tmp_path, model=str(model), **changes))
+    (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": True}))
+    folder = train(write_recipe(base, tmp_path, model=str(model), **changes))
+    log = [json.loads(line) for line in (folder.parent / "log.jsonl").read_text().splitlines()]
+    points = [record["point_loss"] for record in log if "point_loss" in record]
+    assert points[-1] < 0.6 * points[0]
+
+
 # recipes
 
 

@@ -174,6 +174,7 @@ class _Parser(argparse.ArgumentParser):
     """Reports a wrong command line as the user error that it is: one line."""
 
     def error(self, message: str) -> NoReturn:
+        """Raise instead of printing the usage and leaving."""
         raise UserError(f"{message} (see {self.prog} --help)")
 
 

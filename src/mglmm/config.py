@@ -48,6 +48,7 @@ class _Loader(yaml.SafeLoader):
     """Safe YAML that refuses a key given twice: plain YAML would silently keep the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """The mapping, or an error that points to the second key."""
         seen: set[str] = set()
         for key, _ in node.value:
             if isinstance(key, yaml.ScalarNode) and key.value in seen:

@@ -119,6 +119,7 @@ class _Reader:
     num_invalid: int = 0
 
     def words(self, words: str) -> None:
+        """Take plain text up to the next tag."""
         if self.last is not None and not words.strip():
             self.gap += words
             return
@@ -128,6 +129,7 @@ class _Reader:
         self.text += words
 
     def tag(self, tag: str) -> None:
+        """Take a tag, counting one that does not fit here."""
         if tag == SEG:
             self._seg()
             return
@@ -142,6 +144,7 @@ class _Reader:
             self.num_invalid += 1
 
     def finish(self, segment_ids: Sequence[int] | None) -> Parsed:
+        """What was read, its `[SEG]` tied to `segment_ids` (None: numbered from 0)."""
         self._leave_phrase()
         self.num_invalid += self.opened is not None
         ids = list(range(self.num_segs)) if segment_ids is None else list(segment_ids)

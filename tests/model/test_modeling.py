@@ -1,5 +1,7 @@
 """The join of language model and mask decoder, held against the libraries' own models."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -102,16 +104,52 @@ def test_mask_decoder_path_equals_edgetam_on_a_point(model) -> None:
     torch.testing.assert_close(logits, expected.pred_masks[:, 0, 0], **FLOAT32)
 
 
+def similarity_of(model) -> sam.PromptSimilarity:
+    """One whose levels count (they begin at zero)."""
+    similarity = sam.PromptSimilarity(model.sam)
+    for level in similarity.levels:
+        torch.nn.init.normal_(level)
+    return similarity
+
+
 def test_prompt_similarity_is_added_to_the_decoders_logits(model) -> None:
     features = model.encode_grounding(torch.randn(2, 3, 64, 64))
     prompts, image_index = torch.randn(3, 1, 32), torch.tensor([0, 1, 1])
-    plain, scores = sam.decode(model.sam, features, image_index, prompts, chunk=2)
-    logits, same_scores = sam.decode(model.sam, features, image_index, prompts, chunk=2, similarity=True)
-    per_channel = features.image_embeddings[image_index] * prompts[:, 0, :, None, None]
-    places = per_channel.sum(1) / 32**0.5
-    added = torch.nn.functional.interpolate(places[:, None], plain.shape[-2:], mode="bilinear")[:, 0]
-    torch.testing.assert_close(logits, plain + added, **FLOAT32)
+    similarity = similarity_of(model)
+    plain, scores = sam.decode(model.sam, features, image_index, prompts, 2)
+    logits, same_scores = sam.decode(model.sam, features, image_index, prompts, 2, similarity)
+    assert len(similarity.levels) == 2
+    expected = plain
+    weights = [torch.eye(32) / 32**0.5, *similarity.levels]
+    for weight, level in zip(weights, (features.image_embeddings, *features.high_resolution), strict=True):
+        places = (level[image_index] * (prompts[:, 0] @ weight.T)[:, :, None, None]).sum(1)
+        expected = expected + torch.nn.functional.interpolate(places[:, None], plain.shape[-2:], mode="bilinear")[:, 0]
+    torch.testing.assert_close(logits, expected, **FLOAT32)
     assert torch.equal(scores, same_scores)
+
+
+def test_points_are_as_similar_as_the_places_of_the_maps_where_they_lie(model) -> None:
+    similarity = similarity_of(model)
+    features = model.encode_grounding(torch.randn(2, 3, 64, 64))
+    coarse = sam.GroundingFeatures(
+        features.image_embeddings, tuple(torch.zeros_like(m) for m in features.high_resolution)
+    )
+    prompts = torch.randn(5, 32)
+    side = features.image_embeddings.shape[-1]
+    middles = (torch.arange(side) + 0.5) / side * 2 - 1
+    points = torch.stack(torch.meshgrid(middles, middles, indexing="xy"), -1).reshape(1, -1, 2).expand(2, -1, -1)
+    found = similarity.at_points(coarse, points, prompts)
+    expected = torch.einsum("bchw,vc->bhwv", features.image_embeddings, prompts).flatten(1, 2) / 32**0.5
+    torch.testing.assert_close(found, expected, **FLOAT32)
+    assert not torch.allclose(similarity.at_points(features, points, prompts), expected)
+
+
+def test_a_model_saved_without_levels_begins_with_the_image_embedding_alone(model, tmp_path) -> None:
+    model = copy.deepcopy(model)
+    model.config.prompt_similarity, model.prompt_similarity = True, None
+    model.save_pretrained(tmp_path)
+    levels = MGLMMForConditionalGeneration.from_pretrained(tmp_path).prompt_similarity.levels
+    assert len(levels) == 2 and all(not level.any() for level in levels)
 
 
 def test_logits_equal_the_plain_language_model(model, processor) -> None:
@@ -194,6 +232,44 @@ def test_what_covers_a_quarter_of_a_token_speaks_half_as_loud_as_what_covers_it_
     spoken = sum(float(s) for (_, w), s in zip(index.T, share, strict=True) if w in dog)
     shared = set(dog) & set(processor.tokenizer(" car", add_special_tokens=False)["input_ids"])
     assert not shared and spoken == pytest.approx(1 / 3)
+
+
+def test_words_of_points_are_those_of_the_segments_at_their_place(processor) -> None:
+    """Points of a wide image; half of them are drawn to its segments, of which one is a single pixel."""
+    left, speck = np.zeros((48, 80), bool), np.zeros((48, 80), bool)
+    left[:, :40] = True
+    speck[47, 79] = True
+    rles = [Rle.from_mask(mask).to_coco() for mask in (left, speck)]
+    points, index, share = processor.point_targets(["red car", "dog"], rles, (48, 80), seed=1)
+    words = {
+        text: set(processor.tokenizer(text, add_special_tokens=False)["input_ids"]) for text in (" red car", " dog")
+    }
+    spoken = [set(index[1][index[0] == n].tolist()) for n in range(len(points))]
+    for (x, y), found in zip(points.tolist(), spoken, strict=True):
+        there = " dog" if x > 0.97 and y > 0.97 else " red car" if x < 0 else None
+        assert found == words.get(there, set())
+    assert sum(found == words[" dog"] for found in spoken) > len(points) / 8
+    for n, found in enumerate(spoken):
+        assert float(share[index[0] == n].sum()) == pytest.approx(1.0 if found else 0.0)
+    again = processor.point_targets(["red car", "dog"], rles, (48, 80), seed=1)
+    assert all(torch.equal(a, b) for a, b in zip(again, (points, index, share), strict=True))
+
+
+def test_images_without_text_take_the_point_loss_alone(model, processor) -> None:
+    model = copy.deepcopy(model)
+    model.prompt_similarity = similarity_of(model)
+    items = [item(0, 2), item(1, 3)]
+    batch = Collator(processor, points=True)([i._replace(conversations=[]) for i in items])
+    assert set(batch) == {"grounding_pixel_values", "points", "point_index", "point_share"}
+    alone = model(**batch)
+    together = model(**Collator(processor, packed=True, points=True)(items))
+    assert alone.lm_loss is None and alone.mask_logits is None and alone.point_loss > 0
+    torch.testing.assert_close(together.point_loss, alone.point_loss, **FLOAT32)
+    fewer = model(**Collator(processor, packed=True, points=True, grounded_share=0.5)(items))
+    assert not torch.allclose(fewer.point_loss, alone.point_loss)
+    model.prompt_similarity = None
+    with pytest.raises(ValueError, match="prompt_similarity"):
+        model(**batch)
 
 
 def test_images_without_text_take_the_word_loss_alone(model, processor) -> None:

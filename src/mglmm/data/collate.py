@@ -1,11 +1,13 @@
 """From samples to the batch that the model's forward takes."""
 
+import zlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from PIL import Image
 
+from mglmm.masks import CocoRle
 from mglmm.schema import Sample, Turn
 
 IGNORED = -100
@@ -33,8 +35,18 @@ class ExampleMaker(Protocol):
         """What the language model sees of the images."""
         ...
 
+    def grounding_pixels(self, images: Any) -> torch.Tensor:
+        """What the grounding encoder sees of the images."""
+        ...
+
     def word_targets(self, phrases: Any, rles: Any) -> tuple[torch.Tensor, torch.Tensor]:
         """The words of each image token."""
+        ...
+
+    def point_targets(
+        self, phrases: Any, rles: Any, size: tuple[int, int], seed: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Points of the grounding frame, and the words of each."""
         ...
 
 
@@ -92,7 +104,8 @@ class Collator:
     and masks; the others train the text alone, at a fraction of the cost.
 
     With `words` there are also word_index int[3, K] and word_share float[K]: what each image token should stand for.
-    Items without conversations give a batch of pixel_values and these alone.
+    With `points` points float[B', P, 2], point_index and point_share: the same for points of the grounding frame.
+    Items without conversations give a batch of pixels and these alone.
     """
 
     def __init__(
@@ -102,18 +115,22 @@ class Collator:
         packed: bool = False,
         grounded_share: float = 1.0,
         words: bool = False,
+        points: bool = False,
     ):
         self.processor = processor
         self.with_image = with_image
         self.packed = packed
         self.grounded_share = grounded_share
         self.words = words
+        self.points = points
 
     def __call__(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """The batch of these items."""
+        num_grounded = max(1, round(self.grounded_share * len(items)))
         words = self._words(items) if self.words else {}
+        words |= self._points(items[:num_grounded]) if self.points else {}
         if not any(item.conversations for item in items):
-            return {**self.processor.pixels([item.image for item in items]), **words}
+            return self._pixels(items, num_grounded) | words
         examples = [
             self.processor.example(
                 item.image,
@@ -131,7 +148,7 @@ class Collator:
                 for i, e in enumerate(examples)
                 for ids, labels in zip(e["input_ids"], e["labels"], strict=True)
             ]
-        grounded = examples[: max(1, round(self.grounded_share * len(examples)))]
+        grounded = examples[:num_grounded]
         batch = {
             "input_ids": _padded([row.ids for _, row in rows], self.processor.tokenizer.pad_token_id),
             "labels": _padded([row.labels for _, row in rows], IGNORED),
@@ -149,17 +166,43 @@ class Collator:
             batch["pixel_values"] = torch.stack([e["pixel_values"] for e in examples])
         return batch | words
 
+    def _pixels(self, items: Sequence[TrainItem], num_grounded: int) -> dict[str, torch.Tensor]:
+        """The pixels that the losses without text need."""
+        images = [item.image for item in items]
+        pixels = self.processor.pixels(images) if self.words else {}
+        if self.points:
+            pixels["grounding_pixel_values"] = self.processor.grounding_pixels(images[:num_grounded])
+        return pixels
+
     def _words(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """word_index and word_share of all images."""
-        index, share = [], []
-        for number, item in enumerate(items):
-            segments = item.sample.segments
-            places, shares = self.processor.word_targets(
-                [s.caption or s.label for s in segments], [s.rle.to_coco() for s in segments]
-            )
-            index.append(torch.cat([torch.full((1, places.shape[1]), number), places]))
-            share.append(shares)
-        return {"word_index": torch.cat(index, 1), "word_share": torch.cat(share)}
+        targets = [self.processor.word_targets(*_told(item.sample)) for item in items]
+        return {
+            "word_index": _numbered([index for index, _ in targets]),
+            "word_share": torch.cat([share for _, share in targets]),
+        }
+
+    def _points(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
+        """points, point_index and point_share of all images; an image's points are always the same."""
+        targets = [
+            self.processor.point_targets(*_told(item.sample), item.sample.size, zlib.crc32(item.sample.id.encode()))
+            for item in items
+        ]
+        return {
+            "points": torch.stack([points for points, _, _ in targets]),
+            "point_index": _numbered([index for _, index, _ in targets]),
+            "point_share": torch.cat([share for _, _, share in targets]),
+        }
+
+
+def _told(sample: Sample) -> tuple[list[str], list[CocoRle]]:
+    """What is said of each segment, and its mask."""
+    return [s.caption or s.label for s in sample.segments], [s.rle.to_coco() for s in sample.segments]
+
+
+def _numbered(indices: Sequence[torch.Tensor]) -> torch.Tensor:
+    """int[3, K]: int[2, K] of each image behind the image's number."""
+    return torch.cat([torch.cat([torch.full((1, i.shape[1]), n), i]) for n, i in enumerate(indices)], 1)
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> torch.Tensor:

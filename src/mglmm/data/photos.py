@@ -115,7 +115,9 @@ class PhotoFolder:
         `meta["names"]`: by segment id (as text) a finer name than the label.
         """
         ids = self.ids(name)
-        regions = self._class_regions(ids) if self.instances is None else self._instance_regions(name, ids)
+        regions = (
+            self._class_regions(ids) if self.instances is None else self._instance_regions(self.instances[name], ids)
+        )
         segments, names = as_segments(regions)
         groups = group_segments(segments)
         return Sample(
@@ -146,14 +148,13 @@ class PhotoFolder:
             regions.append(Region(label, mask, members[0].role, finer))
         return regions
 
-    def _instance_regions(self, name: str, ids: np.ndarray) -> list["Region"]:
+    def _instance_regions(self, instances: Sequence[dict[str, Any]], ids: np.ndarray) -> list["Region"]:
         """One region per instance of what can be counted, one per label of stuff; only what can be seen of each."""
-        assert self.instances is not None
         regions: list[Region] = []
         stuff: dict[str, np.ndarray] = {}
-        kinds = {i["class_id"] for i in self.instances[name]}
+        kinds = {i["class_id"] for i in instances}
         visible = {k: is_any(ids, (k, *self.classes[k].parts)) for k in kinds}
-        for instance in self.instances[name]:
+        for instance in instances:
             kind = self.classes[instance["class_id"]]
             polygons = [p for p in instance["polygons"] if len(p) >= 6]
             if kind.label is None or not polygons:

@@ -111,6 +111,7 @@ def new_config(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGL
             "backbone_channel_list": shape["backbone_channels"][::-1],
             "backbone_feature_sizes": [[side // 4] * 2, [side // 8] * 2, [side // 16] * 2],
             "fpn_hidden_size": width,
+            "fpn_top_down_levels": [0, 1, 2, 3],
         },
         prompt_encoder_config={"hidden_size": width, "image_size": side, "patch_size": 16},
         mask_decoder_config={
@@ -161,9 +162,7 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
                 module.reset_parameters()
     for convolution in model.sam.vision_encoder.neck.convs:
         convolution.weight.data *= NECK_SCALE
-    last = model.seg_projector[-1]
-    assert isinstance(last, nn.Linear)
-    last.weight.data *= PROMPT_SCALE
+    model.seg_projector[-1].get_parameter("weight").data *= PROMPT_SCALE
     model.lmm.model.multi_modal_projector.linear_1.weight.data /= FEATURE_SCALE
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id,

@@ -10,8 +10,9 @@ class MGLMMConfig(PreTrainedConfig):
 
     The three token ids are those of the tokenizer saved beside the model. `seg_projector_dim` is the hidden width of
     the projector from the language model to the mask prompt. With `prompt_similarity` the dot product of the prompt
-    with the image embedding is added to the mask decoder's logits (`sam.prompt_similarity`). The five weights make the
-    training loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss`.
+    with the grounding features is added to the mask decoder's logits (`sam.PromptSimilarity`). The six weights make the
+    training loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss + points *
+    point_loss`.
 
     Source: published weights 1.0 / 2.0 / 0.5; the rest is ours (arXiv 2409.13407; REFERENCE section 1).
     """
@@ -33,6 +34,7 @@ class MGLMMConfig(PreTrainedConfig):
         mask_dice_weight: float = 0.5,
         iou_loss_weight: float = 0.0,
         word_loss_weight: float = 0.0,
+        point_loss_weight: float = 0.0,
         **kwargs: Any,
     ):
         self.lmm_config = _as_config(lmm_config, default="llava")
@@ -47,6 +49,7 @@ class MGLMMConfig(PreTrainedConfig):
         self.mask_dice_weight = mask_dice_weight
         self.iou_loss_weight = iou_loss_weight
         self.word_loss_weight = word_loss_weight
+        self.point_loss_weight = point_loss_weight
         super().__init__(**kwargs)
 
     def get_text_config(self, decoder: bool | None = None, encoder: bool | None = None) -> PreTrainedConfig:

@@ -51,13 +51,13 @@ def iou_error(logits: torch.Tensor, targets: torch.Tensor, iou_scores: torch.Ten
 
 
 def word_loss(logits: torch.Tensor, index: torch.Tensor, share: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy between the words that each image token is read as and the words of what lies there; 0 if
-    nothing lies anywhere.
+    """Mean cross-entropy between the words that each place is read as and the words of what lies there; 0 if nothing
+    lies anywhere.
 
     Args:
-        logits: float[B, N, V], what the language model's head reads from the N image tokens of B images.
-        index: int[3, K], for each target its image, image token and word.
-        share: float[K], the probability of that word; those of one image token sum to 1.
+        logits: float[B, N, V], what is read at N places (image tokens or points) of B images.
+        index: int[3, K], for each target its image, place and word.
+        share: float[K], the probability of that word; those of one place sum to 1.
     """
-    image, token, word = index
-    return -(share * logits.log_softmax(-1)[image, token, word]).sum() / share.sum().clamp(min=1)
+    image, place, word = index
+    return -(share * logits.log_softmax(-1)[image, place, word]).sum() / share.sum().clamp(min=1)

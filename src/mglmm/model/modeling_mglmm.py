@@ -8,7 +8,8 @@ The way of the data, with B images, R conversations (rows), T tokens, M masks (=
     prompts, features                     -> mask decoder -> mask_logits[M, h, w]
 
 In training, the language model's head also reads the image tokens themselves (`word_loss`): each should speak the words
-of what lies at its place, before any layer has mixed it with others.
+of what lies at its place, before any layer has mixed it with others. And points of the grounding features are compared
+with the prompts that single words make (`point_loss`): each should be most like the words of what lies there.
 """
 
 import copy
@@ -20,6 +21,7 @@ import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, interpolate
 from transformers import AutoModelForImageTextToText, AutoModelForMaskGeneration, GenerationMixin, PreTrainedModel
+from transformers.initialization import zeros_
 from transformers.modeling_outputs import ModelOutput
 
 from mglmm.model import losses, sam
@@ -41,6 +43,7 @@ class MGLMMOutput(ModelOutput):
     mask_dice: torch.Tensor | None = None
     iou_error: torch.Tensor | None = None
     word_loss: torch.Tensor | None = None
+    point_loss: torch.Tensor | None = None
     logits: torch.Tensor | None = None
     mask_logits: torch.Tensor | None = None
     iou_scores: torch.Tensor | None = None
@@ -85,7 +88,16 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         width = config.get_text_config().hidden_size
         prompt_dim = config.sam_config.mask_decoder_config.hidden_size
         self.seg_projector = SegProjector(width, config.seg_projector_dim or width, prompt_dim)
+        self.prompt_similarity = sam.PromptSimilarity(self.sam) if config.prompt_similarity else None
         self.post_init()
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module) -> None:
+        """transformers' initial weights; the prompt similarity begins with the image embedding alone."""
+        super()._init_weights(module)
+        if isinstance(module, nn.ParameterList):  # `PromptSimilarity.levels`
+            for level in module:
+                zeros_(level)
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embedding."""
@@ -119,13 +131,16 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         mask_labels: torch.Tensor | None = None,
         word_index: torch.Tensor | None = None,
         word_share: torch.Tensor | None = None,
+        points: torch.Tensor | None = None,
+        point_index: torch.Tensor | None = None,
+        point_share: torch.Tensor | None = None,
         return_dict: bool | None = None,
         **lmm_inputs: Any,
     ) -> MGLMMOutput:
         """Losses (with `labels`) or logits (without), and the masks of every `[SEG]`.
 
         Args:
-            input_ids: int[R, T]; None: images without text, of which only the word loss is taken.
+            input_ids: int[R, T]; None: images without text, of which only the losses of words and points are taken.
             attention_mask: bool or int[R, T], true where there is a token.
             pixel_values: the LMM's image input; with `row_image_index` one entry per image, else what the LMM wants.
             grounding_pixel_values: float[B', 3, S, S] of the first B' <= B images; for the others no mask is made, and
@@ -135,6 +150,9 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             mask_labels: bool or float[M, h', w'], the truth of each trained `[SEG]` of those images; logits are
                 resized to h' x w'.
             word_index, word_share: int[3, K] and float[K], the words of each image token (see `losses.word_loss`).
+            points: float[B', P, 2], x and y in -1..1, in the frame of `grounding_pixel_values`; needs
+                `config.prompt_similarity`.
+            point_index, point_share: int[3, K] and float[K], the words of each point, likewise.
 
         Raises:
             ValueError: the number of `[SEG]` and of `mask_labels` differ.
@@ -144,9 +162,12 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if pixel_values is not None and (row_image_index is not None or word_index is not None):
             features = self.lmm.get_image_features(pixel_values, return_dict=True).pooler_output
         if features is not None and word_index is not None and word_share is not None:
-            read = self.get_output_embeddings()(self.lmm.model.language_model.norm(torch.stack(list(features))))
-            output.word_loss = losses.word_loss(read.float(), word_index, word_share)
+            output.word_loss = losses.word_loss(self._words_of(features), word_index, word_share)
             output.loss = self.config.word_loss_weight * output.word_loss
+        seen = None if grounding_pixel_values is None else self.encode_grounding(grounding_pixel_values)
+        if seen is not None and points is not None and point_index is not None and point_share is not None:
+            output.point_loss = losses.word_loss(self._words_at(seen, points), point_index, point_share)
+            output.loss = _sum(output.loss, self.config.point_loss_weight * output.point_loss)
         if input_ids is None:
             return output
         hidden = self._hidden_states(input_ids, attention_mask, pixel_values, features, row_image_index, lmm_inputs)
@@ -158,23 +179,28 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 self.get_output_embeddings()(hidden[:, :-1][trained]).float(), labels[:, 1:][trained]
             )
             output.loss = _sum(output.loss, self.config.lm_loss_weight * output.lm_loss)
-        if grounding_pixel_values is None:
-            return output
-
-        seg_row, seg_position = (
-            ((input_ids if labels is None else labels)[:, 1:] == self.config.seg_token_id).nonzero().unbind(1)
-        )
-        image_index = seg_row if row_image_index is None else row_image_index[seg_row]
-        grounded = image_index < len(grounding_pixel_values)
-        seg_row, seg_position, image_index = seg_row[grounded], seg_position[grounded], image_index[grounded]
-        if mask_labels is not None and len(mask_labels) != len(seg_row):
-            raise ValueError(f"{len(seg_row)} [SEG] in the text but {len(mask_labels)} masks")
-        prompts = self.seg_projector(hidden[seg_row, seg_position])
-        logits, scores = self.decode_masks(self.encode_grounding(grounding_pixel_values), image_index, prompts)
-        output.mask_logits, output.iou_scores = logits, scores
-        if mask_labels is not None:
-            self._add_mask_losses(output, logits, scores, mask_labels)
+        if seen is not None:
+            text = input_ids if labels is None else labels
+            logits, scores = self._masks_of_text(text, hidden, seen, row_image_index)
+            output.mask_logits, output.iou_scores = logits, scores
+            if mask_labels is not None:
+                self._add_mask_losses(output, logits, scores, mask_labels)
         return output
+
+    def _masks_of_text(
+        self,
+        text: torch.Tensor,
+        hidden: torch.Tensor,
+        features: sam.GroundingFeatures,
+        row_image_index: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mask logits float[M, h, w] and IoU estimates float[M] of each `[SEG]` in int[R, T] whose image has features;
+        `hidden` float[R, T, D] holds its prompt at the position that predicts it."""
+        row, position = (text[:, 1:] == self.config.seg_token_id).nonzero().unbind(1)
+        image_index = row if row_image_index is None else row_image_index[row]
+        grounded = image_index < len(features)
+        prompts = self.seg_projector(hidden[row[grounded], position[grounded]])
+        return self.decode_masks(features, image_index[grounded], prompts)
 
     def _hidden_states(
         self,
@@ -200,10 +226,23 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             inputs_embeds=embeddings, attention_mask=attention_mask, use_cache=False, **lmm_inputs
         ).last_hidden_state
 
+    def _words_of(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
+        """float[B, N, V]: what the language model's head reads from image tokens float[N, D] of B images."""
+        return self.get_output_embeddings()(self.lmm.model.language_model.norm(torch.stack(list(features)))).float()
+
+    def _words_at(self, features: sam.GroundingFeatures, points: torch.Tensor) -> torch.Tensor:
+        """float[B, P, V]: how alike each point is to the prompt that each word of the vocabulary makes by itself."""
+        if self.prompt_similarity is None:
+            raise ValueError("points are read by the prompt similarity; set config.prompt_similarity")
+        words = self.lmm.model.language_model.norm(self.get_output_embeddings().weight)
+        return self.prompt_similarity.at_points(features, points, self.seg_projector(words)).float()
+
     def _add_mask_losses(
         self, output: MGLMMOutput, logits: torch.Tensor, scores: torch.Tensor, mask_labels: torch.Tensor
     ) -> None:
         """Fill in the mask losses and add them to `output.loss`."""
+        if len(mask_labels) != len(logits):
+            raise ValueError(f"{len(logits)} [SEG] in the text but {len(mask_labels)} masks")
         targets = mask_labels.float()
         logits = logits.float()
         if len(targets) == 0:
@@ -228,8 +267,8 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         self, features: sam.GroundingFeatures, image_index: torch.Tensor, prompts: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mask logits float[M, h, w] and IoU estimates float[M] of `prompts` float[M, C]; `image_index` int[M]."""
-        similarity = self.config.prompt_similarity
-        return sam.decode(self.sam, features, image_index, prompts[:, None].to(self.sam.dtype), MASK_CHUNK, similarity)
+        prompts = prompts[:, None].to(self.sam.dtype)
+        return sam.decode(self.sam, features, image_index, prompts, MASK_CHUNK, self.prompt_similarity)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
         """The language model's `generate`: text alone, no masks (see `generate_grounded`)."""

@@ -30,6 +30,9 @@ ADDED_TOKENS = (
 )
 """In the published order, so that ids agree with converted checkpoints (REFERENCE section 1)."""
 
+POINTS = 256
+"""Points of an image whose words `MGLMMProcessor.point_targets` tells. Ours."""
+
 _MARKUP = (grounding.PHRASE_START, grounding.PHRASE_END, grounding.SEG)
 _SPELLED_MARKUP = re.compile("|".join(re.escape(token) for token in _MARKUP))
 
@@ -184,14 +187,57 @@ class MGLMMProcessor(ProcessorMixin):
             return torch.zeros(2, 0, dtype=torch.long), torch.zeros(0)
         full = torch.from_numpy(masks.decode_many(list(rles)).astype(np.float32))[:, None]
         covered = interpolate(full, (side, side), mode="area")[:, 0].flatten(1).sqrt()
-        shares = torch.zeros(side * side, len(self.tokenizer))
-        for phrase, cover in zip(phrases, covered, strict=True):
-            words = self.tokenizer(" " + phrase, add_special_tokens=False)["input_ids"]
-            for word in words:
-                shares[:, word] += cover / len(words)
-        shares /= shares.sum(1, keepdim=True).clamp(min=1e-6)
+        shares = self._word_shares(phrases, covered)
         index = shares.nonzero().T
         return index, shares[index[0], index[1]]
+
+    def point_targets(
+        self, phrases: Sequence[str], rles: Sequence[masks.CocoRle], size: tuple[int, int], seed: int
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Random points of an image, and the words of what lies there.
+
+        Half of the points lie anywhere, the other half each in a segment drawn at random, so that small segments are
+        heard as often as large ones. All segments at a point speak alike, each the words of its phrase.
+
+        Args:
+            phrases: one per segment, such as "red striped bag".
+            rles: their masks.
+            size: of the image, (height, width) in pixels.
+            seed: of the draw.
+
+        Returns:
+            float[`POINTS`, 2] x and y in -1..1 over the grounding frame; int[2, K] point and word; float[K] the word's
+            probability. Those of one point sum to 1; a point that lies in no segment has none.
+        """
+        rng = np.random.default_rng(seed)
+        places = np.stack([rng.integers(edge, size=POINTS) for edge in size])
+        if not rles:
+            return self._in_frame(places, size), torch.zeros(2, 0, dtype=torch.long), torch.zeros(0)
+        full = masks.decode_many(list(rles)).astype(bool)
+        inside = [np.argwhere(mask) for mask in full]
+        for point, segment in enumerate(rng.integers(len(rles), size=POINTS // 2)):
+            if len(inside[segment]):
+                places[:, point] = inside[segment][rng.integers(len(inside[segment]))]
+        there = torch.from_numpy(full[:, places[0], places[1]])
+        shares = self._word_shares(phrases, there.float())
+        index = shares.nonzero().T
+        return self._in_frame(places, size), index, shares[index[0], index[1]]
+
+    def _in_frame(self, places: np.ndarray, size: tuple[int, int]) -> torch.Tensor:
+        """float[P, 2]: x and y in -1..1 over the grounding frame, of the middles of the pixels int[2, P] (row,
+        column)."""
+        shares = [(places[axis] + 0.5) / size[axis] * self.frame_size(size)[axis] / self.frame_side for axis in (1, 0)]
+        return torch.from_numpy(2 * np.stack(shares, 1) - 1).float()
+
+    def _word_shares(self, phrases: Sequence[str], cover: torch.Tensor) -> torch.Tensor:
+        """float[N, V]: the probability of each word at N places, 0 where nothing lies; `cover` float[S, N]: how much of
+        a place each segment covers."""
+        shares = torch.zeros(cover.shape[1], len(self.tokenizer))
+        for phrase, covered in zip(phrases, cover, strict=True):
+            words = self.tokenizer(" " + phrase, add_special_tokens=False)["input_ids"]
+            for word in words:
+                shares[:, word] += covered / len(words)
+        return shares / shares.sum(1, keepdim=True).clamp(min=1e-6)
 
     def mask_targets(self, rles: Sequence[masks.CocoRle]) -> torch.Tensor:
         """bool[N, h, w]: the masks in the frame of the grounding image, at `mask_label_size`."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch.nn.functional import interpolate
+from torch import nn
+from torch.nn.functional import grid_sample, interpolate
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def decode(
     image_index: torch.Tensor,
     prompts: torch.Tensor,
     chunk: int,
-    similarity: bool = False,
+    similarity: "PromptSimilarity | None" = None,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Mask logits float[M, 4h, 4w] and IoU estimates float[M], one mask for each prompt embedding.
 
@@ -58,8 +59,7 @@ def decode(
         image_index: int[M], the image each prompt speaks of.
         prompts: float[M, N, C], the N sparse tokens of each mask (a `[SEG]` makes one).
         chunk: how many masks go through the decoder at once; bounds the memory.
-        similarity: add to the decoder's logits how alike the prompt is to the image embedding at each place (see
-            `prompt_similarity`).
+        similarity: its logits are added to the decoder's.
     """
     num_masks = len(prompts)
     if num_masks == 0:
@@ -81,19 +81,58 @@ def decode(
             **extra,
         )
         mask_logits = outputs[0][:, 0, 0]
-        if similarity:
-            alike = prompt_similarity(part.image_embeddings, prompts[start : start + chunk])
-            mask_logits = mask_logits + interpolate(alike[:, None], mask_logits.shape[-2:], mode="bilinear")[:, 0]
+        if similarity is not None:
+            mask_logits = mask_logits + similarity(part, prompts[start : start + chunk])
         logits.append(mask_logits)
         scores.append(outputs[1][:, 0, 0])
     return torch.cat(logits), torch.cat(scores)
 
 
-def prompt_similarity(image_embeddings: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
-    """float[M, h, w]: scaled dot product of each mask's prompts (summed) with the image embedding at each place.
+class PromptSimilarity(nn.Module):
+    """Mask logits from how alike a prompt is to the image at each place: the dot product with the image embedding, and
+    of linear images of the prompt with each map of higher resolution. Learned in far fewer steps than the decoder.
 
     Args:
-        image_embeddings: float[M, C, h, w], of the image that each mask lies in.
-        prompts: float[M, N, C].
+        sam: the model whose features are compared.
     """
-    return torch.einsum("mnc,mchw->mhw", prompts, image_embeddings) / prompts.shape[-1] ** 0.5
+
+    def __init__(self, sam: Any):
+        super().__init__()
+        decoder = sam.mask_decoder
+        convolutions = [decoder.conv_s0, decoder.conv_s1] if hasattr(sam, "backbone_feature_sizes") else []
+        width = sam.config.mask_decoder_config.hidden_size
+        self.levels = nn.ParameterList(torch.zeros(level.out_channels, width) for level in convolutions)
+
+    def forward(self, features: GroundingFeatures, prompts: torch.Tensor) -> torch.Tensor:
+        """float[M, 4h, 4w].
+
+        Args:
+            features: M, those of the image that each mask lies in.
+            prompts: float[M, N, C], summed over N.
+        """
+        prompt = prompts.sum(1)
+        maps = [_dot(prompt, features.image_embeddings) / prompt.shape[-1] ** 0.5]
+        for weight, level in zip(self.levels, features.high_resolution, strict=True):
+            maps.append(_dot(prompt @ weight.T, level))
+        side = [4 * length for length in features.image_embeddings.shape[-2:]]
+        return torch.stack([interpolate(one[:, None], side, mode="bilinear")[:, 0] for one in maps]).sum(0)
+
+    def at_points(self, features: GroundingFeatures, points: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
+        """float[B, P, V]: how alike each of V prompts is to each of P points of B images.
+
+        Args:
+            features: of B images.
+            points: float[B, P, 2], x and y in -1..1 over the grounding frame.
+            prompts: float[V, C].
+        """
+        found = [
+            grid_sample(level, points[:, :, None], align_corners=False)[..., 0]
+            for level in (features.image_embeddings, *features.high_resolution)
+        ]
+        of_prompts = [prompts / prompts.shape[-1] ** 0.5, *(prompts @ weight.T for weight in self.levels)]
+        return torch.cat(found, 1).transpose(1, 2) @ torch.cat(of_prompts, 1).T
+
+
+def _dot(vectors: torch.Tensor, features: torch.Tensor) -> torch.Tensor:
+    """float[M, h, w]: the dot product of float[M, C] with float[M, C, h, w] at each place."""
+    return torch.einsum("mc,mchw->mhw", vectors, features)

@@ -71,7 +71,7 @@ class HeldOut:
         sums = torch.zeros(len(PARTS) + 1, device=self._args.device)
         for batch in self._batches:
             inputs = {name: value.to(self._args.device) for name, value in batch.items()}
-            loss, parts = weighted_loss(model(**inputs), weights, sums.new_ones(3), sums.new_ones(3))
+            loss, parts = weighted_loss(model(**inputs), weights, sums.new_ones(4), sums.new_ones(4))
             sums += torch.cat([loss[None], parts])
         return dict(zip(("loss", *PARTS), (sums / len(self._batches)).tolist(), strict=True))
 

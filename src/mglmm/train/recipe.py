@@ -98,6 +98,8 @@ class LossWeights(Recipe):
     decoder's own estimate of its quality (SAM, arXiv 2304.02643, section A; weight ours). `words` teaches each image
     token the words of what lies at its place (`mglmm.model.losses.word_loss`; ours): without it a language model that
     is trained from scratch was still blind after 11,000 images, with it it began to see within 400 (docs/log.md).
+    `points` teaches points of the grounding features likewise (ours; needs `config.prompt_similarity`): every segment
+    of an image is told at once, the small ones as often as the large ones, at a fraction of the cost of its mask.
     """
 
     lm: Annotated[float, Field(ge=0)] = 1.0
@@ -105,6 +107,7 @@ class LossWeights(Recipe):
     dice: Annotated[float, Field(ge=0)] = 0.5
     iou: Annotated[float, Field(ge=0)] = 0.0
     words: Annotated[float, Field(ge=0)] = 0.0
+    points: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Evaluation(Recipe):
@@ -211,8 +214,10 @@ class TrainRecipe(Recipe):
             raise ValueError("say how long to train: trainer.max_steps, max_minutes or both")
         if (self.model == "new") != (self.build is not None):
             raise ValueError("model: new needs build, and build is only for model: new")
-        if self.conversations_per_image == 0 and not (self.loss.words and self.with_image):
-            raise ValueError("conversations_per_image: 0 leaves nothing to train but loss.words; give that a weight")
+        if self.conversations_per_image == 0 and not (self.loss.words or self.loss.points):
+            raise ValueError("conversations_per_image: 0 leaves only loss.words and loss.points; give one a weight")
+        if self.loss.words and not self.with_image:
+            raise ValueError("loss.words must be 0 with with_image: false; there are no image tokens")
         if self.evaluate is not None and self.evaluate.answers and not self.conversations_per_image:
             raise ValueError("evaluate.answers must be 0 with conversations_per_image: 0; there are no questions")
         if self.evaluate is not None and self.evaluate.answers and not self.with_image:

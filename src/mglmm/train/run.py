@@ -68,7 +68,14 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
         recipe,
         model,
         processor,
-        Collator(processor, recipe.with_image, recipe.packed, recipe.grounded_share, recipe.loss.words > 0),
+        Collator(
+            processor,
+            recipe.with_image,
+            recipe.packed,
+            recipe.grounded_share,
+            words=recipe.loss.words > 0,
+            points=recipe.loss.points > 0,
+        ),
     )
 
 

@@ -77,6 +77,9 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     model.config.mask_dice_weight = recipe.loss.dice
     model.config.iou_loss_weight = recipe.loss.iou
     model.config.word_loss_weight = recipe.loss.words
+    model.config.point_loss_weight = recipe.loss.points
+    if recipe.loss.points and model.prompt_similarity is None:
+        raise UserError(f"loss.points: {recipe.model} has no prompt similarity (prompt_similarity in its config.json)")
     if recipe.mask_threshold is not None:
         processor.mask_threshold = recipe.mask_threshold
     cast: nn.Module = model

@@ -24,7 +24,7 @@ from mglmm.train.ema import Ema
 from mglmm.train.recipe import TrainRecipe
 from mglmm.train.selection import frozen_modules, parameter_groups
 
-PARTS = ("lm_loss", "mask_bce", "mask_dice", "iou_error", "word_loss")
+PARTS = ("lm_loss", "mask_bce", "mask_dice", "iou_error", "word_loss", "point_loss")
 """The scalar losses of the model's output, in the order of the loss weights."""
 
 SHAPES = ("linear", "cosine", "constant", "constant_with_warmup")
@@ -150,11 +150,11 @@ class GroundingTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, torch.Tensor]], torch.Tensor]:
-        """The micro-batches of one step, and float[3]: their mean counts (see `_counts`)."""
+        """The micro-batches of one step, and float[4]: their mean counts (see `_counts`)."""
         started = time.monotonic()
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
         self._waited += time.monotonic() - started
-        counts = sum((_counts(batch).to(device) for batch in batches), torch.zeros(3, device=device))
+        counts = sum((_counts(batch).to(device) for batch in batches), torch.zeros(4, device=device))
         counts = self.accelerator.reduce(counts, "sum")
         return batches, counts / (max(len(batches), 1) * self.args.world_size)
 
@@ -306,16 +306,16 @@ def checkpoints(run: Path) -> list[Path]:
 def weighted_loss(
     outputs: Any, weights: tuple[float, ...], counts: torch.Tensor, mean_counts: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Loss of a micro-batch, and float[5] its unweighted `PARTS` (detached), both scaled to the step.
+    """Loss of a micro-batch, and float[6] its unweighted `PARTS` (detached), both scaled to the step.
 
     Args:
         outputs: the model's output; a part that is None counts as 0.
         weights: one per part.
-        counts: float[3], trained tokens, masks and image tokens of this micro-batch.
-        mean_counts: float[3], their means over the micro-batches of the step on all ranks.
+        counts: float[4], trained tokens, masks, image tokens and points of this micro-batch.
+        mean_counts: float[4], their means over the micro-batches of the step on all ranks.
     """
     share = counts / mean_counts.clamp(min=1e-6)
-    shares = (share[0], share[1], share[1], share[1], share[2])
+    shares = (share[0], share[1], share[1], share[1], share[2], share[3])
     zero = counts.new_zeros(())
     parts = [
         zero if getattr(outputs, name) is None else getattr(outputs, name).float() * part_share
@@ -326,10 +326,11 @@ def weighted_loss(
 
 
 def _counts(batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """float[3]: trained tokens, masks, and image tokens with words, of a micro-batch."""
+    """float[4]: trained tokens, masks, and image tokens and points with words, of a micro-batch."""
     zero = torch.zeros((), device=next(iter(batch.values())).device)
     tokens = (batch["labels"][:, 1:] != -100).sum().float() if "labels" in batch else zero
-    return torch.stack([tokens, zero + len(batch.get("mask_labels", ())), batch.get("word_share", zero).sum()])
+    masks = zero + len(batch.get("mask_labels", ()))
+    return torch.stack([tokens, masks, *(batch.get(name, zero).sum() for name in ("word_share", "point_share"))])
 
 
 def _start_worker(worker: int) -> None:
