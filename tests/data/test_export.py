@@ -54,6 +54,8 @@ def test_images_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFi
 
 def test_unknown_forms_are_listed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, simple("one"))
+    assert main(["data", "export", "coco", str(path), "--out", "s3://bucket/x"]) == 2
+    assert "only Parquet" in capsys.readouterr().err
     assert main(["data", "export", "cocoa", str(path), "--out", str(tmp_path / "x")]) == 2
     assert "no form 'cocoa'; there are coco, jsonl, label-studio, mgsc, parquet" in capsys.readouterr().err
 
@@ -82,8 +84,6 @@ def test_split_by_image(tmp_path: Path) -> None:
     kept = [simple(f"{k}-{turn}", f"images/{k}.png") for k in range(20) for turn in range(2)]
     path = write(tmp_path, *kept)
     split = ["data", "split", str(path), "--parts", "train=0.75", "val=0.25", "--out"]
-    for name in ("p", "q", "r"):
-        (tmp_path / name).mkdir()
     assert main([*split, str(tmp_path / "p")]) == 0
     found = parts(tmp_path / "p")
     assert (len(found["train"]), len(found["val"])) == (30, 10)

@@ -11,13 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from rich.console import Console
-from rich.progress import track
 from tokenizers import Tokenizer
 
 import mglmm
 from mglmm.browse import page
-from mglmm.data.records import Records
+from mglmm.data.records import Records, watched
 from mglmm.grounding import render
 from mglmm.schema import Sample, UserError
 
@@ -108,8 +106,7 @@ def write_page(address: str, out: Path, tokenizer: str) -> list[str]:
         UserError: the file or the tokenizer cannot be read, or a record is no sample.
     """
     words, records, stats = load_tokenizer(tokenizer), Records(address), Stats()
-    console = Console(stderr=True)
-    for index in track(range(len(records)), "counting", console=console, transient=True):
+    for index in watched(range(len(records)), "counting"):
         stats.add(records[index], words)
     histograms = [histogram(title, counts) for title, counts in stats.numbers.items()]
     rankings = [ranking(title, counts) for title, counts in stats.names.items()]

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from mglmm.data.readers import READERS, Reader, refuse
 from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake
-from mglmm.data.records import Address, Line, check_picture, folder_of, lines, moved
+from mglmm.data.records import Address, Line, check_picture, folder_of, lines, moved, watched
 from mglmm.grounding import render
 from mglmm.schema import Sample, UserError, write_jsonl
 
@@ -46,7 +46,7 @@ def convert(
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
     samples = read(root, split, on_bad=skipped if skip_bad else refuse, **arguments)
     try:
-        count = write_jsonl(out, moved(samples, str(root), str(out.parent)))
+        count = write_jsonl(out, moved(watched(samples, reader), str(root), str(out.parent)))
         if not count:
             out.unlink()
             raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
@@ -104,7 +104,7 @@ def check(address: Address, images: bool = True) -> Report:
     report = Report()
     ids: dict[str, tuple[str, str]] = {}
     folder = folder_of(str(address)) if images else None
-    for line in lines(address):
+    for line in watched(lines(address), str(address)):
         report.add([f"{line.file}, {line.where}{mistake}" for mistake in _mistakes(line, folder, ids, report)])
     return report
 

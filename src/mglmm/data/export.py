@@ -19,9 +19,10 @@ from mglmm.data.records import (
     image_bytes,
     lines,
     moved,
+    watched,
     write_parquet,
 )
-from mglmm.data.reshape import transferred
+from mglmm.data.reshape import make_folder, transferred
 from mglmm.schema import Sample, UserError, write_jsonl
 
 LOCAL_FILES = "/data/local-files/?d="
@@ -61,12 +62,15 @@ def export(form: str, address: Address, out: str, options: Options) -> Exported:
     """
     if form not in FORMS:
         raise UserError(f"no form {form!r}; there are {', '.join(FORMS)}")
+    if "://" in out and form != "parquet":
+        raise UserError(f"{out}: only Parquet is written to a remote address; give a path on this machine")
     return FORMS[form](address, out, options)
 
 
 def to_jsonl(address: Address, out: str, options: Options) -> Exported:
     """JSON lines; images that were embedded become files again."""
     path = Path(out)
+    make_folder(path.parent)
     return Exported(write_jsonl(path, transferred(address, path.parent, options.images)))
 
 
@@ -79,7 +83,7 @@ def to_parquet(address: Address, out: str, options: Options) -> Exported:
 
     def _records() -> Iterator[tuple[Sample, bytes | None]]:
         """The samples with the images to embed; the path of any other is made relative to the shards."""
-        for line in lines(address):
+        for line in watched(lines(address), str(address)):
             sample = line.sample()
             if options.with_images or line.image is not None:
                 yield sample, image_bytes(sample, source, line.image)
@@ -95,7 +99,7 @@ def to_coco(address: Address, out: str, options: Options) -> Exported:
 
     `out`/annotations/NAME.json; file names are relative to `out`/images.
     """
-    folder = _folder(Path(out) / "annotations")
+    folder = make_folder(Path(out) / "annotations")
     count, label_ids = 0, dict[str, int]()
     place = folder / f"{options.name}.json"
     partial, rest = place.with_name(place.name + ".partial"), place.with_name(place.name + ".annotations.partial")
@@ -123,7 +127,7 @@ def to_coco(address: Address, out: str, options: Options) -> Exported:
 
 def to_mgsc(address: Address, out: str, options: Options) -> Exported:
     """MGSCData: `out`/NAME.txt, and a file a sample in `out`/annotations; samples without `mgsc` turns are left out."""
-    folder = _folder(Path(out) / "annotations")
+    folder = make_folder(Path(out) / "annotations")
     names: dict[str, str] = {}
     left_out = 0
 
@@ -150,7 +154,7 @@ def to_label_studio(address: Address, out: str, options: Options) -> Exported:
 
     Tasks are read back with `mglmm data convert label-studio`.
     """
-    folder = _folder(Path(out))
+    folder = make_folder(Path(out))
     place = folder / f"{options.name}.json"
     partial = place.with_name(place.name + ".partial")
     labels: dict[str, None] = {}
@@ -215,7 +219,7 @@ def _with_names(address: Address, out: Path, options: Options, flat: bool = Fals
     """
     source, folder = folder_of(str(address)), out / "images"
     copied: dict[str, str] = {}
-    for line in lines(address):
+    for line in watched(lines(address), str(address)):
         sample = line.sample()
         name = next(moved([sample], source, str(folder))).image if line.image is None else sample.image
         if flat or options.with_images:
@@ -226,15 +230,6 @@ def _with_names(address: Address, out: Path, options: Options, flat: bool = Fals
             if copied.setdefault(name, origin) != origin:
                 raise UserError(f"{folder / name}: {copied[name]} and {origin} would both be copied there")
             target = folder / name
-            _folder(target.parent)
+            make_folder(target.parent)
             target.write_bytes(image_bytes(sample, source, line.image))
         yield sample, name
-
-
-def _folder(path: Path) -> Path:
-    """The folder, made if it is not there."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{path}: cannot be made ({error.strerror})") from error
-    return path

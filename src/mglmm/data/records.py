@@ -8,11 +8,13 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from itertools import accumulate, islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import fsspec
 import numpy as np
 from PIL import Image
+from rich.console import Console
+from rich.progress import track
 
 from mglmm.data import parquet
 from mglmm.data.readers.files import check_image
@@ -21,6 +23,8 @@ from mglmm.schema import Sample, UserError, read_line
 
 Address = str | Path
 """A path, or an address such as s3://bucket/x.jsonl or hf://datasets/me/mine."""
+
+R = TypeVar("R")
 
 INDEXED_BYTES = 1 << 26
 """The index of a larger file of JSON lines is kept beside it. Ours: smaller ones are gone through in 0.1 s."""
@@ -64,6 +68,12 @@ def lines(address: Address) -> Iterator[Line]:
                     yield Line(address, f"line {number}", raw, None)
     except OSError as error:
         raise UserError(f"{address}: {_reason(error)}") from error
+
+
+def watched(records: Iterable[R], what: str) -> Iterable[R]:
+    """The records, with the time they take on the terminal while one waits."""
+    console = Console(stderr=True)
+    return track(records, what, console=console, transient=True, disable=not console.is_terminal)
 
 
 def read(address: Address) -> Iterator[Sample]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from mglmm.data.readers.files import inside
-from mglmm.data.records import Address, Line, folder_of, lines, moved
+from mglmm.data.records import Address, Line, folder_of, lines, moved, watched
 from mglmm.schema import Sample, UserError, write_jsonl
 
 
@@ -19,7 +19,7 @@ def transferred(address: Address, target: Path, images: str = "") -> Iterator[Sa
         UserError: a record is no sample, another image is there, or an embedded image's path leads out of `target`.
     """
     source = folder_of(str(address))
-    for number, line in enumerate(lines(address)):
+    for number, line in enumerate(watched(lines(address), str(address))):
         sample = line.sample()
         if line.image is None:
             yield from moved([sample], source, str(target))
@@ -42,7 +42,7 @@ def unpack(line: Line, folder: Path, name: str) -> None:
                 raise UserError(f"{path}: is another image than the one in {line.file}, {line.where}; choose --images")
             return
         path = _inside(folder, name, line)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         partial = path.with_name(path.name + ".partial")
         partial.write_bytes(line.image or b"")
         partial.replace(path)
@@ -55,6 +55,15 @@ def _inside(folder: Path, name: str, line: Line) -> Path:
         return inside(folder, name)
     except UserError as error:
         raise UserError(f"{line.file}, {line.where}: {error}; give --images, the folder to write them to") from None
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made if it is not there; UserError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: the folder cannot be made ({error.strerror})") from error
+    return path
 
 
 def merge(addresses: Sequence[Address], out: Path, rename: bool = False) -> int:
@@ -89,7 +98,10 @@ def split(address: Address, out: Path, shares: Mapping[str, float], seed: int = 
     """
     if any(share <= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise UserError(f"--parts {dict(shares)}: shares must be above 0 and sum to 1, as in train=0.9 val=0.1")
-    images = sorted({line.sample().image for line in lines(address)}, key=lambda image: _mixed(seed, image))
+    images = sorted(
+        {line.sample().image for line in watched(lines(address), "looking at images")},
+        key=lambda image: _mixed(seed, image),
+    )
     part_of: dict[str, str] = {}
     end = 0.0
     for part, share in shares.items():
@@ -98,12 +110,13 @@ def split(address: Address, out: Path, shares: Mapping[str, float], seed: int = 
         if not chosen:
             raise UserError(f"{address}: {len(images)} images are too few for the part {part}={share}")
         part_of |= dict.fromkeys(chosen, part)
+    make_folder(out)
     return {part: write_jsonl(out / f"{part}.jsonl", _part(address, out, part, part_of)) for part in shares}
 
 
 def _part(address: Address, out: Path, part: str, part_of: Mapping[str, str]) -> Iterator[Sample]:
     source = folder_of(str(address))
-    for line in lines(address):
+    for line in watched(lines(address), f"writing {part}"):
         sample = line.sample()
         if part_of[sample.image] == part:
             if line.image is not None:
