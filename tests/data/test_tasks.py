@@ -199,3 +199,14 @@ def test_labels_are_spoken_as_people_say_them() -> None:
 def test_labels_without_marks_are_left_alone() -> None:
     sample = make(segment(0, "t-shirt", 0, 0, 20, 20), exhaustive=("cat",))
     assert View(sample, {}).sample is sample
+
+
+def test_what_nobody_told_apart_is_not_counted() -> None:
+    cats = [segment(0, "cat", 0, 0, 20, 20), segment(1, "cat", 30, 30, 20, 20)]
+    counted = make(*cats, segment(2, "tree", 0, 40, 20, 20), exhaustive=("cat", "tree"))
+    crowded = make(*counted.segments, exhaustive=("cat", "tree"), crowd_ids=[1], stuff_ids=[2])
+    for sample, expected in ((counted, {"count", "numbered"}), (crowded, set[str]())):
+        made = [t for seed in range(8) for t in turns(sample, np.random.default_rng(seed))]
+        assert {t.family for t in made} & {"count", "numbered"} == expected
+        alone = {i for t in made if t.task == "referring" for i in t.answer.segment_ids}
+        assert alone == ({0, 1, 2} if expected else {2})

@@ -138,7 +138,8 @@ def several_described(view: View, rng: np.random.Generator, count: int) -> list[
 
 def numbered(view: View, rng: np.random.Generator) -> Turn | None:
     """All of a label that there are a few of, numbered from left to right, each with its own phrase."""
-    few = [items for items in view.by_label.values() if 2 <= len(items) <= MAX_ONE_BY_ONE and not items[0].noun.mass]
+    countable = (items for label, items in view.by_label.items() if label not in view.uncounted)
+    few = [items for items in countable if 2 <= len(items) <= MAX_ONE_BY_ONE and not items[0].noun.mass]
     if not few:
         return None
     items = pick(rng, few)

@@ -128,6 +128,16 @@ class View:
             found.setdefault(item.label, []).append(item)
         return found
 
+    def _labels_of(self, key: str) -> set[str]:
+        """The labels of the segments that `sample.meta` lists under a key."""
+        ids = set(self.sample.meta.get(key, ()))
+        return {s.label for s in self.sample.segments if s.id in ids}
+
+    @cached_property
+    def uncounted(self) -> set[str]:
+        """The labels of which a segment may hold several: stuff, and groups that nobody told apart."""
+        return self._labels_of("stuff_ids") | self._labels_of("crowd_ids")
+
     @cached_property
     def wholes(self) -> list[Item]:
         """The items that are no parts and large enough to be told, largest first."""
@@ -136,11 +146,15 @@ class View:
 
     @cached_property
     def single_out(self) -> list[Item]:
-        """The items that are asked for by themselves: not tiny, and not of a label with very many instances."""
+        """The items that are asked for by themselves: not tiny, not of a label with very many instances, or with a
+        group that nobody told apart, in which any of them may lie."""
+        crowds = self._labels_of("crowd_ids")
         return [
             i
             for i in self.items.values()
-            if i.share >= MIN_PART_SHARE and len(self.by_label[i.label]) <= MAX_BEHIND_ONE_PHRASE
+            if i.share >= MIN_PART_SHARE
+            and len(self.by_label[i.label]) <= MAX_BEHIND_ONE_PHRASE
+            and i.label not in crowds
         ]
 
     def parts(self, whole: Item) -> list[Item]:
