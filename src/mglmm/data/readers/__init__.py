@@ -14,6 +14,7 @@ from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
 from mglmm.data.readers.coco_captions import coco_captions
 from mglmm.data.readers.coco_panoptic import coco_panoptic
 from mglmm.data.readers.folder import folder
+from mglmm.data.readers.label_studio import label_studio
 from mglmm.data.readers.mgsc import mgsc
 from mglmm.data.readers.policy import OnBad, refuse
 from mglmm.data.readers.reasonseg import reasonseg
@@ -37,6 +38,7 @@ READERS: Mapping[str, Reader] = {
     "coco-stuff": coco_stuff,
     "folder": folder,
     "grefcoco": grefcoco,
+    "label-studio": label_studio,
     "lvis": lvis,
     "mgsc": mgsc,
     "reasonseg": reasonseg,
