@@ -8,26 +8,19 @@ To add one: state the records of the files as `SourceRecord`s, get masks from `s
 walk large JSON files with `json_stream` or `coco_file`, and hand every record through `policy.each`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 
 from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
 from mglmm.data.readers.coco_captions import coco_captions
 from mglmm.data.readers.coco_panoptic import coco_panoptic
 from mglmm.data.readers.folder import folder
 from mglmm.data.readers.mgsc import mgsc
-from mglmm.data.readers.policy import OnBad, refuse
+from mglmm.data.readers.policy import OnBad, Reader, refuse
 from mglmm.data.readers.reasonseg import reasonseg
 from mglmm.data.readers.refcoco import grefcoco, refclef, refcoco, refcoco_plus, refcocog
-from mglmm.schema import Sample
 
 __all__ = ["READERS", "OnBad", "Reader", "refuse"]
 
-
-Reader = Callable[..., Iterator[Sample]]
-"""`reader(root, split, *, on_bad=refuse, check_images=True, ...)`: the samples of one split, image by image.
-
-It raises UserError if a file is missing or broken as a whole; or, by the default `on_bad`, for the first broken record.
-"""
 
 READERS: Mapping[str, Reader] = {
     "coco": coco,

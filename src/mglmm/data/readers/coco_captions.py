@@ -8,7 +8,7 @@ import numpy as np
 
 from mglmm.data.readers.coco import image_name
 from mglmm.data.readers.coco_file import CocoFile, Entry, image_folder
-from mglmm.data.readers.files import check_image, existing, inside
+from mglmm.data.readers.files import Pictures, existing
 from mglmm.data.readers.json_stream import Places
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
 from mglmm.instructions import instruction
@@ -41,28 +41,25 @@ def coco_captions(
     Convert: `mglmm data convert coco-captions --root coco --split val2017 --out captions-val2017.jsonl`
     """
     file = CocoFile(existing(root / (annotations or f"annotations/captions_{split}.json"), "the captions"), on_bad)
-    folder = image_folder(root, split, images)
+    pictures = Pictures(root, image_folder(root, split, images), check_images)
 
-    def build(item: tuple[Entry, Places]) -> Sample:
+    def _build(item: tuple[Entry, Places]) -> Sample:
         entry, places = item
         image = file.image(entry, places)
-        path = inside(folder, image_name(image))
-        if check_images:
-            check_image(path, image.size)
         name = f"coco-captions/{image.id}"
         asked = instruction("caption_short", wording(name))
         texts = [Caption.parse(raw, f"{file.place(entry)}, a caption") for raw in file.annotations(entry.id, places)]
         turns = (Turn(task="caption", instruction=asked, answer=GroundedText(text=t.caption.strip())) for t in texts)
         return Sample(
             id=name,
-            image=path.relative_to(root).as_posix(),
+            image=pictures.place(image_name(image), image.size),
             size=image.size,
             turns=tuple(turns),
             source="coco-captions",
             split=split,
         )
 
-    yield from each(file.samples(), build, lambda item: file.place(item[0]), on_bad)
+    yield from each(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
 
 
 def wording(sample_id: str) -> np.random.Generator:

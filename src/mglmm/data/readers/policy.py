@@ -15,6 +15,12 @@ from mglmm.schema import Sample, UserError
 S = TypeVar("S", bound="SourceRecord")
 T = TypeVar("T")
 
+Reader = Callable[..., Iterator[Sample]]
+"""`reader(root, split, *, on_bad=refuse, check_images=True, ...)`: the samples of one split, image by image.
+
+It raises UserError if a file is missing or broken as a whole; or, by the default `on_bad`, for the first broken record.
+"""
+
 OnBad = Callable[[UserError], None]
 """Called with the one clear line about a broken record; either raises it or returns, and the record is left out."""
 
