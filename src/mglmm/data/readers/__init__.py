@@ -10,10 +10,14 @@ walk large JSON files with `json_stream` or `coco_file`, and hand every record t
 
 from collections.abc import Mapping
 
+from mglmm.data.readers.ade20k import ade20k
 from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
 from mglmm.data.readers.coco_captions import coco_captions
 from mglmm.data.readers.coco_panoptic import coco_panoptic
 from mglmm.data.readers.folder import folder
+from mglmm.data.readers.grand import grand
+from mglmm.data.readers.grandf import grandf, grandf_flickr, grandf_openpsg, grandf_refcocog
+from mglmm.data.readers.id_maps import ade20k_150, coco_stuff_maps, mapillary, pascal_voc
 from mglmm.data.readers.mgsc import mgsc
 from mglmm.data.readers.policy import OnBad, Reader, refuse
 from mglmm.data.readers.reasonseg import reasonseg
@@ -23,15 +27,25 @@ __all__ = ["READERS", "OnBad", "Reader", "refuse"]
 
 
 READERS: Mapping[str, Reader] = {
+    "ade20k": ade20k,
+    "ade20k-150": ade20k_150,
     "coco": coco,
     "coco-captions": coco_captions,
     "coco-instances": coco_instances,
     "coco-panoptic": coco_panoptic,
     "coco-stuff": coco_stuff,
+    "coco-stuff-maps": coco_stuff_maps,
     "folder": folder,
+    "grand": grand,
+    "grandf": grandf,
+    "grandf-flickr": grandf_flickr,
+    "grandf-openpsg": grandf_openpsg,
+    "grandf-refcocog": grandf_refcocog,
     "grefcoco": grefcoco,
     "lvis": lvis,
+    "mapillary": mapillary,
     "mgsc": mgsc,
+    "pascal-voc": pascal_voc,
     "reasonseg": reasonseg,
     "refclef": refclef,
     "refcoco": refcoco,
