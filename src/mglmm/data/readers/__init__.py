@@ -12,16 +12,24 @@ from collections.abc import Mapping
 
 from mglmm.data.readers.ade20k import ade20k
 from mglmm.data.readers.coco import coco, coco_instances, coco_stuff, lvis
-from mglmm.data.readers.coco_captions import coco_captions
+from mglmm.data.readers.coco_captions import coco_captions, nocaps
 from mglmm.data.readers.coco_panoptic import coco_panoptic
+from mglmm.data.readers.dci import dci
+from mglmm.data.readers.flickr30k import flickr30k, flickr30k_entities
 from mglmm.data.readers.folder import folder
 from mglmm.data.readers.grand import grand
 from mglmm.data.readers.grandf import grandf, grandf_flickr, grandf_openpsg, grandf_refcocog
 from mglmm.data.readers.id_maps import ade20k_150, coco_stuff_maps, mapillary, pascal_voc
+from mglmm.data.readers.llava import llava_instruct, osprey
 from mglmm.data.readers.mgsc import mgsc
+from mglmm.data.readers.muse import muse
+from mglmm.data.readers.paco import paco_lvis
+from mglmm.data.readers.pascal_part import pascal_part
 from mglmm.data.readers.policy import OnBad, Reader, refuse
 from mglmm.data.readers.reasonseg import reasonseg
 from mglmm.data.readers.refcoco import grefcoco, refclef, refcoco, refcoco_plus, refcocog
+from mglmm.data.readers.sa1b import sa1b
+from mglmm.data.readers.visual_genome import visual_genome, visual_genome_objects
 
 __all__ = ["READERS", "OnBad", "Reader", "refuse"]
 
@@ -35,6 +43,9 @@ READERS: Mapping[str, Reader] = {
     "coco-panoptic": coco_panoptic,
     "coco-stuff": coco_stuff,
     "coco-stuff-maps": coco_stuff_maps,
+    "dci": dci,
+    "flickr30k": flickr30k,
+    "flickr30k-entities": flickr30k_entities,
     "folder": folder,
     "grand": grand,
     "grandf": grandf,
@@ -42,14 +53,23 @@ READERS: Mapping[str, Reader] = {
     "grandf-openpsg": grandf_openpsg,
     "grandf-refcocog": grandf_refcocog,
     "grefcoco": grefcoco,
+    "llava-instruct": llava_instruct,
     "lvis": lvis,
     "mapillary": mapillary,
     "mgsc": mgsc,
+    "muse": muse,
+    "nocaps": nocaps,
+    "osprey-724k": osprey,
+    "paco-lvis": paco_lvis,
+    "pascal-part": pascal_part,
     "pascal-voc": pascal_voc,
     "reasonseg": reasonseg,
     "refclef": refclef,
     "refcoco": refcoco,
     "refcoco+": refcoco_plus,
     "refcocog": refcocog,
+    "sa-1b": sa1b,
+    "visual-genome": visual_genome,
+    "visual-genome-objects": visual_genome_objects,
 }
 """Name on the command line -> reader."""

@@ -116,7 +116,8 @@ def _of_2021(path: Path, occluded: bool, names: str) -> _Read:
     """What a JSON file and its PNGs hold."""
     annotation = File.of(parse_json(_text(path), str(path)), str(path)).annotation
     size = annotation.imsize[:2]
-    found, hidden = [], []
+    found: list[Segment] = []
+    hidden: list[dict[str, Any]] = []
     for thing in annotation.object:
         png = existing(inside(path.parent, thing.instance_mask), f"the mask of object {thing.id}")
         ids = read_ids(png)

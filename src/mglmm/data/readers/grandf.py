@@ -169,8 +169,8 @@ def _truth(root: Path, split: str, on_bad: OnBad, check: bool, annotations: str,
         marks = [MaskTruth.of(value, f"{place}, a mask") for value in shapes.get(image_id, ())]
         texts = [CaptionTruth.of(value, f"{place}, a caption") for value in captions[image_id]]
         if not marks or any(len(text.labels) != len(marks) for text in texts):
-            labels = ", ".join(str(len(text.labels)) for text in texts)
-            raise UserError(f"{place}: {len(marks)} masks and {labels} phrases; each phrase needs one mask")
+            counts = ", ".join(str(len(text.labels)) for text in texts)
+            raise UserError(f"{place}: {len(marks)} masks and {counts} phrases; each phrase needs one mask")
         size = marks[0].segmentation.size
         labels = texts[0].labels
         sample_id = f"grandf/{split}/{image_id}"
@@ -255,6 +255,7 @@ def _flickr(
     def _build(item: tuple[Entry, Places]) -> Sample:
         entry, places = item
         place = file.place(entry)
+        file.check(entry)
         image = FlickrImage.parse(places.read(entry.offset, entry.length), place)
         marks = [FlickrPhrase.parse(raw, f"{place}, a phrase") for raw in file.annotations(entry.id, places)]
         found: list[Segment] = []
@@ -289,7 +290,7 @@ grandf = _reader(
     where it first stands in the caption behind the one before it.
 
     Source: https://huggingface.co/datasets/MBZUAI/GranD-f (arXiv 2311.03356), layout of the groundingLMM repository.
-    Licence: Apache-2.0 (as its repository states); images of SA-1B under its research licence.
+    Licence: Apache-2.0 (of the groundingLMM repository); images of SA-1B under its research licence.
     Tree: `ROOT/GranDf/annotations/train/GranDf_HA_GCG_train.json`, `ROOT/GranDf/annotations/val_test/
     {val,test}_gcg_coco_{caption,mask}_gt.json`, `ROOT/GranDf_HA_images/{train,val_test}/sa_1.jpg`; for val and test the
     option `annotations` names the folder.
@@ -303,7 +304,7 @@ grandf_openpsg = _reader(
     """GranD-f of OpenPSG: captions made of scene graphs of COCO 2017, splits train and val.
 
     Source: https://huggingface.co/datasets/MBZUAI/GranD-f (arXiv 2311.03356), layout of the groundingLMM repository.
-    Licence: Apache-2.0 (as its repository states); images under the Flickr terms of each.
+    Licence: Apache-2.0 (of the groundingLMM repository); images under the Flickr terms of each.
     Tree: `ROOT/GranDf/annotations/train/OpenPsgGCG_SPLIT.json`, `ROOT/coco_2017/train2017/*.jpg`.
     Convert: `mglmm data convert grandf-openpsg --root GLaMM --split train --out grandf-openpsg-train.jsonl`
     """,
@@ -317,7 +318,7 @@ grandf_flickr = _reader(
     Phrases that the file marks as `ignore` are left out; captions of one word, which GLaMM leaves out, are kept.
 
     Source: https://huggingface.co/datasets/MBZUAI/GranD-f (arXiv 2311.03356), layout of the groundingLMM repository.
-    Licence: Apache-2.0 (as its repository states); images under the Flickr terms of each, for research.
+    Licence: Apache-2.0 (of the groundingLMM repository); images under the Flickr terms of each, for research.
     Tree: `ROOT/GranDf/annotations/train/flickr_mergedGT_GCG_SPLIT.json`, `ROOT/flikcr_30k/train/*.jpg` (spelled so).
     Convert: `mglmm data convert grandf-flickr --root GLaMM --split train --out grandf-flickr-train.jsonl`
     """,
@@ -333,7 +334,7 @@ grandf_refcocog = _reader(
     pictures must be there (`check_images` makes no difference).
 
     Source: https://huggingface.co/datasets/MBZUAI/GranD-f (arXiv 2311.03356), layout of the groundingLMM repository.
-    Licence: Apache-2.0 (as its repository states); images under the Flickr terms of each.
+    Licence: Apache-2.0 (of the groundingLMM repository); images under the Flickr terms of each.
     Tree: `ROOT/GranDf/annotations/train/RefCOCOg_GCG_SPLIT.json`, `ROOT/coco_2014/train2014/*.jpg`.
     Convert: `mglmm data convert grandf-refcocog --root GLaMM --split train --out grandf-refcocog-train.jsonl`
     """,

@@ -231,7 +231,7 @@ def pascal_voc(
     The outlines of objects, which nobody decided about, are `meta["ignore"]`. Splits: train, val, trainval.
 
     Source: http://host.robots.ox.ac.uk/pascal/VOC/voc2012 (IJCV 2010).
-    Licence: annotations free to use; images under the Flickr terms of each.
+    Licence: none stated for annotations; images under the Flickr terms of each.
     Tree: `ROOT/VOC2012/` (or `ROOT/VOCdevkit/VOC2012/`) with `ImageSets/Segmentation/SPLIT.txt`, `JPEGImages/*.jpg`,
     `SegmentationClass/*.png`, `SegmentationObject/*.png`.
     Convert: `mglmm data convert pascal-voc --root VOCdevkit --split val --out voc-val.jsonl`
