@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from mglmm import masks
+from mglmm.data.convert import check, convert
 from mglmm.data.readers import READERS
 from mglmm.data.readers.files import read_ids, read_lines
 from mglmm.data.readers.policy import Skipped
@@ -63,6 +64,13 @@ def test_scene_parse(scene_parse: Path) -> None:
     assert sample.image == "images/val/a.jpg"
     assert sample.exhaustive == ("wall", "bed, cot")
     assert read("ade20k-150", scene_parse, names="first")[0].segments[1].label == "bed"
+
+
+def test_convert_then_check(scene_parse: Path) -> None:
+    out = scene_parse / "out.jsonl"
+    assert convert("ade20k-150", scene_parse, "val", out, options=["names=first"]).count == 1
+    report = check(out)
+    assert (report.counts["segments"], report.num_broken) == (2, 0)
 
 
 def test_broken_maps(scene_parse: Path) -> None:

@@ -49,6 +49,10 @@ def test_paco(tmp_path: Path) -> None:
     ]
     assert sample.exhaustive == ("handbag", "dog")
     assert sample.meta == {"attributes": {"11": ["light_blue", "wood"]}}
+    write(tmp_path / "annotations/paco_lvis_v1_val.json", paco({**whole, "segmentation": []}, part))
+    (sample,) = read("paco-lvis", tmp_path)
+    assert [(s.id, s.parent) for s in sample.segments] == [(12, None)]
+    assert sample.meta["boxes"] == [{"id": 11, "label": "handbag", "box_xywh": [0, 0, 4, 4]}]
     for change, reason in (
         ({"obj_ann_id": 99}, "parent 99"),
         ({"category_id": 9}, "category 9"),

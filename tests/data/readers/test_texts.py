@@ -194,6 +194,8 @@ def test_llava(tmp_path: Path) -> None:
         ({"conversations": talk[:3]}, "take turns"),
         ({"conversations": []}, "take turns"),
         ({"conversations": [{"from": "dog", "value": "x"}]}, "message 1"),
+        ({"conversations": [talk[0], {"from": "gpt", "value": "In HTML: <p>"}]}, "markup"),
+        ({"conversations": [{"from": "human", "value": "<image>"}, talk[1]]}, "empty instruction"),
         ({"image": "../1.jpg"}, "leads out"),
         ({"image": "none.jpg"}, "no such picture"),
         ({"image": 5}, "image"),

@@ -52,7 +52,7 @@ def dci(
     annotations: str = "annotations",
     images: str = "photos",
 ) -> Iterator[Sample]:
-    """DCI: 7,805 images of SA-1B, over 1,000 words each: of the image, and of every mask of its tree.
+    """DCI: 7,805 images of SA-1B, described at length: the image, and every mask of its tree.
 
     Unusable masks (quality 2) are left out, their parts become parts of what those are a part of; `caption` is what is
     said of a mask (quality 0). Turns: the short caption, the whole description of the image, and for each mask with a

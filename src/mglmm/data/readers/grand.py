@@ -64,7 +64,7 @@ def grand(
     annotations: str = "",
     images: str = "",
 ) -> Iterator[Sample]:
-    """GranD: 84 labels an image on average, attributes, short and dense captions, made by models on images of SA-1B.
+    """GranD: objects, attributes, short and dense captions, made by models on images of SA-1B.
 
     Objects with a mask are segments named by their first label; `meta["labels"]` has the others, `meta["attributes"]`
     the descriptions, `meta["boxes"]` the objects with a box alone. Turns: each short and the dense caption, grounded

@@ -196,7 +196,7 @@ def _truth(root: Path, split: str, on_bad: OnBad, check: bool, annotations: str,
 
 
 def _by_image(path: Path) -> dict[str, list[Any]]:
-    """The annotations of a file by the id of their image, a file name without its ending. The files hold 2,500 each."""
+    """The annotations of a file by the id of their image, a file name without its ending."""
     found: dict[str, list[Any]] = {}
     for element in elements(path):
         if element.key == "images":
@@ -284,7 +284,7 @@ def _flickr(
 grandf = _reader(
     "grandf",
     _grounded,
-    """GranD-f, the set annotated by people: 1,000 captions to learn from, 2,500 to score by (splits val and test).
+    """GranD-f, the set annotated by people: captions to learn from (split train) and to score by (val, test).
 
     Each phrase is a segment with the union of its masks. In val and test the files tell no positions: a phrase is
     where it first stands in the caption behind the one before it.

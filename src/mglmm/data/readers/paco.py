@@ -43,8 +43,8 @@ def paco_lvis(
     """PACO-LVIS: 75 classes of things, 456 classes of their parts, 55 attributes, on the images of COCO 2017.
 
     A part's `parent` is its object and its label the part's name alone: "zip" where the file has "handbag:zip".
-    `meta["attributes"]`: names by segment id. `exhaustive` as in LVIS, of whole objects only. What is too small for a
-    pixel is `meta["boxes"]`.
+    `meta["attributes"]`: names by segment id. `exhaustive` as in LVIS, of whole objects only. What has a box
+    but no mask is `meta["boxes"]`.
 
     Source: https://github.com/facebookresearch/paco (arXiv 2301.01795).
     Licence: MIT (repository; no other is stated for annotations); images under the Flickr terms of each.
@@ -60,14 +60,16 @@ def paco_lvis(
         entry, places = item
         image, place = file.image(entry, places), file.place(entry)
         marks = [PacoAnnotation.parse(raw, f"{place}, an annotation") for raw in file.annotations(entry.id, places)]
+        rles = {m.id: to_rle(m.segmentation, image.size) for m in marks if m.segmentation}
+        shown = {number for number, rle in rles.items() if masks.area(rle.to_coco())}
         found, boxes = [], []
         for mark in marks:
-            where = f"{place}, annotation {mark.id}"
-            label = file.category(mark.category_id, where).name.rpartition(PART)[2]
-            rle = to_rle(mark.segmentation, image.size)
-            if masks.area(rle.to_coco()):
-                parent = None if mark.obj_ann_id == mark.id else mark.obj_ann_id
-                found.append(Segment(id=mark.id, rle=rle, label=label, parent=parent))
+            label = file.category(mark.category_id, f"{place}, annotation {mark.id}").name.rpartition(PART)[2]
+            if mark.id in shown:
+                # the parts of an object without a mask stand for themselves
+                unmarked = any(m.id == mark.obj_ann_id and m.id not in shown for m in marks)
+                parent = None if mark.obj_ann_id == mark.id or unmarked else mark.obj_ann_id
+                found.append(Segment(id=mark.id, rle=rles[mark.id], label=label, parent=parent))
             else:
                 boxes.append({"id": mark.id, "label": label, "box_xywh": mark.bbox})
         wholes = [m for m in marks if PART not in file.category(m.category_id, place).name]

@@ -22,7 +22,7 @@ def pascal_part(
     annotations: str = "",
     images: str = "",
 ) -> Iterator[Sample]:
-    """Pascal-Part: 20 classes of things, 193 kinds of parts with their `parent`; names and codes are the files'.
+    """Pascal-Part: 20 classes of things and their parts, with `parent`; names and codes are the files'.
 
     Classes are those of VOC except "table"; parts are coded as in "lear" (left ear) or "rlarm" (right lower arm). Ids
     count the objects and, behind each, its parts from 1. Splits are those of VOC 2010 (train, val, trainval), or "all"
