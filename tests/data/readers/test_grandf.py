@@ -31,7 +31,7 @@ def picture(path: Path, size: tuple[int, int] = SIZE) -> None:
 
 def write(path: Path, content: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
+    path.write_text(content if isinstance(content, str) else json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def entry(name: str = "sa_1.jpg") -> dict[str, Any]:
@@ -109,12 +109,13 @@ def test_truncated_and_unknown_split(tmp_path: Path) -> None:
 
 def test_human_truth(tmp_path: Path) -> None:
     folder = tmp_path / "GranDf/annotations/val_test"
-    caption = {"image_id": "sa_1", "id": 1, "caption": "A dog near a dog.", "labels": ["dog", "dog"]}
+    caption = {"image_id": "sa_1", "id": 1, "caption": "A dog near a dog at a café.", "labels": ["dog", "dog"]}
     marks = [{"id": n, "image_id": "sa_1", "category_id": 1, "segmentation": rle(n, n, n + 1, n + 2)} for n in (3, 4)]
     write(folder / "val_gcg_coco_caption_gt.json", {"images": [{"id": "sa_1"}], "annotations": [caption]})
     write(folder / "val_gcg_coco_mask_gt.json", {"images": [{"id": "sa_1"}], "annotations": marks})
     picture(tmp_path / "GranDf_HA_images/val_test/sa_1.jpg")
     (sample,) = read("grandf", tmp_path, "val")
+    assert sample.turns[0].answer.text == "A dog near a dog at a café."
     assert sample.turns[0].answer.segment_ids == (1, 2)
     assert [s.start for s in sample.turns[0].answer.spans] == [2, 13]
     caption["labels"] = ["dog"]

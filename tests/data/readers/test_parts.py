@@ -228,7 +228,7 @@ BROKEN: dict[str, tuple[Callable[[], list[dict[str, Any]]], str]] = {
     "empty": (lambda: [dense(0, outer_mask=png(np.zeros((8, 10), dtype=bool)))], "is empty"),
     "size": (lambda: [dense(0, outer_mask=png(np.ones((8, 9), dtype=bool)))], "8 x 9"),
     "no base64": (lambda: [dense(0, outer_mask="***")], "base64"),
-    "no PNG": (lambda: [dense(0, outer_mask="aGVsbG8=")], "PNG"),
+    "no PNG": (lambda: [dense(0, outer_mask="aGVsbG8=")], "not a picture"),
 }
 
 

@@ -2,17 +2,14 @@
 
 import base64
 import binascii
-import io
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from mglmm.data.readers.coco_captions import wording
-from mglmm.data.readers.files import Pictures, existing, inside, read_json
+from mglmm.data.readers.files import Pictures, existing, inside, read_ids, read_json
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
-from mglmm.images import MAX_PIXELS
 from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Turn, UserError
 
@@ -138,13 +135,10 @@ def _segments(file: File, size: tuple[int, int], place: str) -> list[Segment]:
 def _decode(text: str, place: str) -> np.ndarray:
     """bool[H, W] of a PNG in base64."""
     try:
-        with Image.open(io.BytesIO(base64.b64decode(text, validate=True))) as picture:
-            if picture.width * picture.height > MAX_PIXELS:
-                raise UserError(f"{place}: above the limit of {MAX_PIXELS:,} pixels")
-            values = np.asarray(picture)
-    except (binascii.Error, UnidentifiedImageError, OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{place}, field outer_mask: not a PNG in base64 ({error})") from None
-    return (values if values.ndim == 2 else values[:, :, :3].max(axis=2)) > 0
+        content = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise UserError(f"{place}, field outer_mask: not base64 ({error})") from None
+    return np.asarray(read_ids(Path(f"{place}, field outer_mask"), content) != 0)
 
 
 def _turns(file: File, found: list[Segment], name: str) -> Iterator[Turn]:

@@ -1,5 +1,6 @@
 """Files of data sets: paths that stay inside their folder, sizes of pictures without their pixels, safe unpickling."""
 
+import io
 import json
 import os
 import pickle
@@ -111,8 +112,10 @@ def read_lines(path: Path) -> list[str]:
         raise UserError(f"{path}: not UTF-8 text") from error
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     """(height, width) of the upright picture in a file, from its header alone.
+
+    `content`: the picture itself, where it stands inside of another file, that `path` names in errors.
 
     Raises:
         UserError: missing, not a picture, or above `MAX_PIXELS`.
@@ -121,7 +124,7 @@ def image_size(path: Path) -> tuple[int, int]:
         # Pillow's own limit only warns at this size, and says so on the terminal
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            with Image.open(path if content is None else io.BytesIO(content)) as file:
                 width, height = file.size
                 turned = file.getexif().get(_ORIENTATION_TAG) in _TURNED
     except FileNotFoundError:
@@ -175,15 +178,17 @@ class Pictures:
         return self.place(name, size), size
 
 
-def read_ids(path: Path) -> np.ndarray:
+def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
     """int32[H, W] of a PNG whose pixels are ids: grey or palette as they are, color as R + 256 G + 65536 B.
+
+    `content` as of `image_size`.
 
     Raises:
         UserError: missing, not a picture, damaged, or of a mode that holds no ids.
     """
-    image_size(path)
+    image_size(path, content)
     try:
-        with Image.open(path) as file:
+        with Image.open(path if content is None else io.BytesIO(content)) as file:
             mode, values = file.mode, np.asarray(file)
     except _BROKEN_PICTURE as error:
         raise UserError(f"{path}: the picture is damaged ({error})") from None

@@ -9,7 +9,7 @@ from pydantic import RootModel
 from mglmm import masks
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.coco_file import CocoFile, CocoImage, Entry
-from mglmm.data.readers.files import Pictures, existing
+from mglmm.data.readers.files import Pictures, existing, parse_json
 from mglmm.data.readers.json_stream import Element, Places, elements
 from mglmm.data.readers.policy import OnBad, Reader, SourceRecord, each, refuse
 from mglmm.data.readers.shapes import FileRle, from_polygons, from_rle
@@ -202,7 +202,8 @@ def _by_image(path: Path) -> dict[str, list[Any]]:
         if element.key == "images":
             found.setdefault(str(_field(element, "id", path)), [])
         elif element.key == "annotations":
-            found.setdefault(str(_field(element, "image_id", path)), []).append(element.value)
+            # the texts of `value` are not decoded
+            found.setdefault(str(_field(element, "image_id", path)), []).append(parse_json(element.raw, str(path)))
     return found
 
 
