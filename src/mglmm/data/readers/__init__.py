@@ -4,8 +4,9 @@ A reader is a function in a file of its own, listed in `READERS`; its docstring 
 folder tree and the convert command. Beside `root` and `split` it takes by name `on_bad` (see `policy`), `check_images`
 (false: pictures need not be there) and options, texts or truth values. The samples' `image` is relative to `root`.
 
-To add one: state the records of the files as `SourceRecord`s, get masks from `shapes` and paths and sizes from `files`,
-walk large JSON files with `json_stream` or `coco_file`, and hand every record through `policy.each`.
+To add one: state the records of the files as `SourceRecord`s, get masks from `shapes` (of boxes from `boxes`), grounded
+texts from `spans`, pictures, paths and sizes from `files`, walk large JSON files with `json_stream` or `coco_file`, and
+hand every record through `policy.each`. Data sets in one layout share a factory, as in `coco`.
 """
 
 from collections.abc import Mapping

@@ -166,7 +166,7 @@ class Pictures:
         path = inside(self.folder, name)
         if self.check:
             check_image(path, size)
-        return Path(os.path.relpath(path, self.root)).as_posix()
+        return self._relative(path)
 
     def measure(self, name: str) -> tuple[str, tuple[int, int]]:
         """Where the picture called `name` lies, as `place`, and its size, for data sets that do not state it.
@@ -174,8 +174,11 @@ class Pictures:
         Raises:
             UserError: the name leads out of the folder, or there is no picture.
         """
-        size = image_size(inside(self.folder, name))
-        return self.place(name, size), size
+        path = inside(self.folder, name)
+        return self._relative(path), image_size(path)
+
+    def _relative(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self.root)).as_posix()
 
 
 def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
