@@ -10,9 +10,8 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from mglmm.data.readers import READERS, Reader, refuse
-from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake
+from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake, record_mistakes
 from mglmm.data.records import Address, Line, check_picture, folder_of, lines, moved, watched
-from mglmm.grounding import render
 from mglmm.schema import Sample, UserError, write_jsonl
 
 COMMON_OPTIONS = ("root", "split", "on_bad")
@@ -135,26 +134,6 @@ def _name_of(line: bytes) -> str:
     except ValueError:
         return ""
     return f", sample {record['id']}" if isinstance(record, dict) and "id" in record else ""
-
-
-def record_mistakes(sample: Sample) -> list[str]:
-    """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
-    found = []
-    for segment in sample.segments:
-        if not segment.area:
-            found.append(f"segment {segment.id} has an empty mask")
-        if not segment.label.strip():
-            found.append(f"segment {segment.id} has an empty label")
-        if segment.score is not None and not 0 <= segment.score <= 1:
-            found.append(f"segment {segment.id} has the score {segment.score}, outside of 0..1")
-    for index, turn in enumerate(sample.turns):
-        if not turn.instruction.strip():
-            found.append(f"turn {index} has an empty instruction")
-        try:
-            render(turn.answer)
-        except ValueError as error:
-            found.append(f"turn {index}: {error}")
-    return found
 
 
 def count(sample: Sample, counts: Counter[str]) -> None:
