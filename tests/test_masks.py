@@ -107,6 +107,9 @@ def test_polygons_are_united() -> None:
         masks.from_polygons([[0, 0, 1, 1]], (5, 5))
     with pytest.raises(ValueError, match="no polygon"):
         masks.from_polygons([], (5, 5))
+    for far in (1e9, -6.0, float("nan")):
+        with pytest.raises(ValueError, match="far outside an image of 5 x 5"):
+            masks.from_polygons([[0, 0, 4, far, 4, 3]], (5, 5))
 
 
 @given(st.text(max_size=12), st.tuples(sides, sides))

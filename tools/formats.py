@@ -35,11 +35,21 @@ def reader_section(name: str, reader: Reader) -> str:
     return f"#### {name}\n\n{text}\n* Options and their defaults: {', '.join(options)}\n"
 
 
+def overview() -> str:
+    """A table of the readers: what they read, in one line, and the licence of the data."""
+    rows = ["| reader | data set | licence |", "|---|---|---|"]
+    for name, reader in READERS.items():
+        text = inspect.getdoc(reader) or ""
+        licence = " ".join(text.partition("\nLicence: ")[2].partition("\nTree: ")[0].split())
+        rows.append(f"| [{name}](#{name.replace('+', '-1')}) | {text.splitlines()[0]} | {licence} |")
+    return "\n".join(rows) + "\n"
+
+
 def data_page(page: str) -> str:
     """`docs/data.md` with the part about the readers as the code has it."""
     before, _, rest = page.partition(START)
     sections = "\n".join(reader_section(name, reader) for name, reader in READERS.items())
-    return f"{before}{START}\n\n{sections}\n{END}{rest.partition(END)[2]}"
+    return f"{before}{START}\n\n{overview()}\n{sections}\n{END}{rest.partition(END)[2]}"
 
 
 def main() -> None:

@@ -57,3 +57,11 @@ def whole(text: str) -> int:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
     return int(text)
+
+
+def shares(text: str) -> tuple[str, float]:
+    """(part, share) of "part=share"; for argparse."""
+    part, _, share = text.partition("=")
+    if not part.strip() or "/" in part or not share.replace(".", "", 1).isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; give part=share, as in train=0.9")
+    return part, float(share)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from mglmm import __version__
+from mglmm import __version__, data_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.schema import UserError
 
@@ -104,31 +104,6 @@ def world_render(options: argparse.Namespace) -> None:
     Console(stderr=True).print(f"{options.out}: {end - first} samples, {count} of them new", highlight=False)
 
 
-def data_convert(options: argparse.Namespace) -> None:
-    """Convert a data set to JSON lines of samples; an unknown reader lists them all."""
-    from mglmm.data.convert import convert
-
-    check_writable(options.out)
-    arguments = (options.reader, options.root, options.split, options.out)
-    done = convert(*arguments, skip_bad=options.skip_bad, options=options.option)
-    for line in done.skipped.first:
-        _complain(f"skipped: {line}", 0)
-    left_out = f", {done.skipped.count} broken records left out" if options.skip_bad else ""
-    print(f"{options.out}: {done.count} samples{left_out}")
-
-
-def data_check(options: argparse.Namespace) -> None:
-    """Check every record of a file of samples; exit code 2 if one is broken."""
-    from mglmm.data.convert import check, summary
-
-    report = check(options.samples, images=not options.no_images)
-    print(f"{options.samples}: {summary(report.counts)}")
-    for line in report.first:
-        print(line)
-    if report.num_broken:
-        raise UserError(f"{options.samples}: {report.num_broken} of {report.counts['records']} records are broken")
-
-
 def train(options: argparse.Namespace) -> None:
     """Run a training recipe; goes on from the last checkpoint of an interrupted run."""
     from mglmm.train import train as run_recipe
@@ -179,7 +154,7 @@ def score(options: argparse.Namespace) -> None:
         partial=options.partial,
     )
     print_scores(result, Console())
-    print(f"report: {out / 'report.md'}")
+    print(f"report: {out / 'report.html'}")
 
 
 def show(prediction: "ImagePrediction", console: Console) -> None:
@@ -229,7 +204,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--size", type=positive, default=256, metavar="PX", help="longer side (default: %(default)s)")
     command.add_argument("--novel", action="store_true", help="pairs of kind and color that training never shows")
 
-    _add_data_commands(commands)
+    data = commands.add_parser("data", help="convert data sets to samples; check, count, show, cut and export them")
+    data_cli.add_commands(data.add_subparsers(metavar="COMMAND", required=True), _command)
 
     command = _command(commands, "train", train, "run a training recipe")
     command.add_argument("recipe", type=Path, metavar="RECIPE")
@@ -267,21 +243,6 @@ def _add_scoring(commands: Any) -> None:
     command.add_argument("--partial", action="store_true", help="of COCO caption results, only the images answered")
     command.add_argument("--resamples", type=whole, default=1000, metavar="N", help="of the bootstrap; 0: no intervals")
     _add_score_options(command)
-
-
-def _add_data_commands(commands: Any) -> None:
-    data = commands.add_parser("data", help="convert data sets to samples, and check them")
-    data_commands = data.add_subparsers(metavar="COMMAND", required=True)
-    command = _command(data_commands, "convert", data_convert, "convert a data set; an unknown reader lists them all")
-    command.add_argument("reader", metavar="READER")
-    command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the data set")
-    command.add_argument("--split", required=True, metavar="S", help="as in train2017, testA or unc/testA")
-    command.add_argument("--out", type=Path, required=True, metavar="OUT.jsonl")
-    command.add_argument("--skip-bad", action="store_true", help="leave broken records out and count them")
-    command.add_argument("--option", action="append", default=[], metavar="key=value", help="of the reader; repeatable")
-    command = _command(data_commands, "check", data_check, "check every record of a file of samples")
-    command.add_argument("samples", type=Path, metavar="SAMPLES.jsonl")
-    command.add_argument("--no-images", action="store_true", help="the pictures need not be there")
 
 
 def _command(

@@ -90,6 +90,14 @@ INSTRUCTIONS: dict[str, tuple[str, ...]] = {
         "{please}describe {picture} in [detail|full][|, without masks|, in words only][.|]",
         "{please}[write|give] [|me ]a [long|detailed|full] [caption|description] [of|for] {picture}[.|]",
     ),
+    "region_short": (
+        "{please}describe [this|the marked] [region|part|area] [briefly|in a few words][.|]",
+        "what is [shown in |in |]this [region|part|area][| of {picture}]? [answer briefly|answer in a few words].",
+    ),
+    "region_long": (
+        "{please}describe [this|the marked] [region|part|area] in [detail|full][.|]",
+        "{please}give [|me ]a [long|detailed|full] description of [this|the marked] [region|part|area][.|]",
+    ),
     "count": (
         "how many {label} [are there|can you see|do you see]{here}?",
         "{please}count [|all ][|the ]{label}{here}[.|]",

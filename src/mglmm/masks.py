@@ -171,14 +171,18 @@ def from_polygons(polygons: Sequence[Sequence[float]], size: tuple[int, int]) ->
     """The RLE of the union of polygons, each flat [x0, y0, x1, y1, ...] in absolute pixels, on a mask of `size` (h, w).
 
     Raises:
-        ValueError: no polygon, or one with fewer than three points or an odd number of values.
+        ValueError: no polygon, or one with fewer than three points, an odd number of values or a point farther from the
+            image than the image is long (pycocotools walks along every edge, which would fill the memory).
     """
     if not polygons:
         raise ValueError("no polygon")
+    height, width = size
+    reach = max(size)
     for polygon in polygons:
         if len(polygon) < 6 or len(polygon) % 2:
             raise ValueError(f"a polygon needs at least 3 points as x, y pairs, not {len(polygon)} values")
-    height, width = size
+        if outside := [v for v in polygon if not -reach <= v <= 2 * reach]:
+            raise ValueError(f"a polygon holds {outside[0]}, which is far outside an image of {height} x {width}")
     # pycocotools takes a list of exactly four numbers for a box, so each polygon goes in as a list of floats
     return union([_from_coco(r) for r in coco.frPyObjects([[float(v) for v in p] for p in polygons], height, width)])
 

@@ -4,7 +4,7 @@ A `Sample` is one image with its segments and turns. A `Prediction` has the same
 drawing and scoring never need to know which of the two they hold.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -89,6 +89,24 @@ class Segment(Record):
     def box(self) -> tuple[float, float, float, float]:
         """xyxy, absolute pixels, right and bottom exclusive."""
         return masks.box(self.rle.to_coco())
+
+
+def check_parents(segments: Sequence[Segment]) -> None:
+    """Nothing, if the parents make trees of these segments.
+
+    Raises:
+        ValueError: a parent does not exist, or parents form a cycle.
+    """
+    parent = {s.id: s.parent for s in segments}
+    for start in parent:
+        node, seen = start, {start}
+        while (up := parent[node]) is not None:
+            if up not in parent:
+                raise ValueError(f"segment {node}: parent {up} does not exist")
+            if up in seen:
+                raise ValueError(f"segment {start}: its parents form a cycle")
+            seen.add(up)
+            node = up
 
 
 class Span(Record):
@@ -176,7 +194,7 @@ class Sample(Record):
         for s in self.segments:
             if s.rle.size != self.size:
                 raise ValueError(f"segment {s.id}: mask size {s.rle.size} is not the image's {self.size}")
-        self._check_parents()
+        check_parents(self.segments)
         for n, turn in enumerate(self.turns):
             missing = sorted({*turn.answer.segment_ids, *turn.region_ids} - known)
             if missing:
@@ -184,18 +202,6 @@ class Sample(Record):
         if self.turns and self.turns[0].follows:
             raise ValueError("the first turn follows no other")
         return self
-
-    def _check_parents(self) -> None:
-        parent = {s.id: s.parent for s in self.segments}
-        for start in parent:
-            node, seen = start, {start}
-            while (up := parent[node]) is not None:
-                if up not in parent:
-                    raise ValueError(f"segment {node}: parent {up} does not exist")
-                if up in seen:
-                    raise ValueError(f"segment {start}: its parents form a cycle")
-                seen.add(up)
-                node = up
 
     def segment(self, segment_id: int) -> Segment:
         """The segment with this id; KeyError if there is none."""
@@ -229,7 +235,7 @@ class Prediction(Record):
     instruction: str
     answer: GroundedText
     segments: tuple[Segment, ...] = ()
-    num_invalid: int = 0
+    num_invalid: Annotated[int, Field(ge=0)] = 0
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -270,11 +276,12 @@ def read_line(line: str | bytes, record: type[R], place: str) -> R:
     """The record in one line of JSON.
 
     Raises:
-        UserError: it is no such record; begins with `place` and names the field.
+        UserError: it is no such record; begins with `place` and names the field, if it is about one.
     """
     try:
         return record.model_validate_json(line)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"]) or record.__name__
-        raise UserError(f"{place}, field {field}: {first['msg']}") from error
+        field = ".".join(str(part) for part in first["loc"])
+        where = f"{place}, field {field}" if field else place
+        raise UserError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error

@@ -88,7 +88,7 @@ def terminal_text(answer: GroundedText) -> Text:
     colors = segment_colors(answer, ())
     for span in answer.spans:
         color = colors[span.segment_ids[0]]
-        text.stylize(f"rgb({_csv(_readable_on(color))}) on rgb({_csv(color)})", span.start, span.end)
+        text.stylize(f"rgb({_csv(readable_on(color))}) on rgb({_csv(color)})", span.start, span.end)
     return text
 
 
@@ -188,9 +188,9 @@ def _draw_labels(picture: Image.Image, labels: Sequence[tuple[str, np.ndarray, R
         text = _fitting(name, font, picture.width * 0.6)
         box = _label_box(draw.textbbox((0, 0), text, font=font), shape, picture.size, taken)
         taken.append(box)
-        draw.rounded_rectangle(box, radius=3, fill=color, outline=_readable_on(color))
+        draw.rounded_rectangle(box, radius=3, fill=color, outline=readable_on(color))
         middle = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
-        draw.text(middle, text, font=font, fill=_readable_on(color), anchor="mm")
+        draw.text(middle, text, font=font, fill=readable_on(color), anchor="mm")
 
 
 def _fitting(text: str, font: _Font, width: float) -> str:
@@ -289,12 +289,12 @@ def _paragraph(answer: GroundedText, width: int, margin: int, font: _Font, *, bo
             draw.rectangle((left, y, x + font.getlength(word.text), y + line_height * 0.88), fill=word.color)
         previous = (x, y, word)
     for x, y, word in placed:
-        ink = _readable_on(word.color) if word.color else _INK
+        ink = readable_on(word.color) if word.color else _INK
         draw.text((x, y + line_height * 0.44), word.text, font=font, fill=ink, anchor="lm", stroke_width=0.4 * bold)
     return paper
 
 
-def _readable_on(color: Rgb) -> Rgb:
+def readable_on(color: Rgb) -> Rgb:
     """Black or white, whichever reads better on `color`. Source: relative luminance of ITU-R BT.709."""
     luminance = 0.2126 * color[0] + 0.7152 * color[1] + 0.0722 * color[2]
     return (0, 0, 0) if luminance > 115 else (255, 255, 255)

@@ -4,8 +4,10 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import get_args
 
-from mglmm.schema import Sample
+from mglmm.grounding import render
+from mglmm.schema import Sample, Task
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tools"))
@@ -28,5 +30,9 @@ def test_examples_of_the_format_are_records() -> None:
     examples = re.findall(r"```json\n(.*?)```", page, re.DOTALL)
     assert len(examples) >= 2
     for example in examples:
-        assert Sample.model_validate_json(example)
         assert json.loads(example)["id"]
+    sample = Sample.model_validate_json(examples[1])
+    assert {turn.task for turn in sample.turns} == set(get_args(Task))
+    rendered = re.search(r"```text\n(.*?)```", page, re.DOTALL)
+    assert rendered
+    assert rendered[1].splitlines() == [f"{turn.task}: {render(turn.answer)}" for turn in sample.turns]

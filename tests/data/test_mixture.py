@@ -13,6 +13,7 @@ from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 from mglmm.data.mixture import (
     BLOCK,
     MAX_SHUFFLED,
+    Capped,
     Mixture,
     PhotoSource,
     SampleSource,
@@ -148,6 +149,101 @@ def test_ranks_share_the_items_without_repeats_or_gaps(
     assert sorted(items) == list(range(skipped * num_ranks * batch_size, length))
 
 
+def in_families(length: int = 10**6, step_items: int = 6, seed: int = 0) -> Mixture:
+    """Four sources in three families."""
+    lengths = {"a": 40, "b": 7, "c": 300, "d": 5}
+    shares = {"a": 1.0, "b": 3.0, "c": 2.0, "d": 2.0}
+    families = {"a": "refer", "b": "refer", "c": "caption", "d": "d"}
+    sources = {name: Numbered(name, n) for name, n in lengths.items()}
+    return Mixture(sources, shares, length=length, seed=seed, families=families, step_items=step_items)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 9), st.integers(0, 2**31))
+def test_a_step_is_of_one_family(step_items: int, seed: int) -> None:
+    mixed = in_families(step_items=step_items, seed=seed)
+    family = {"a": "refer", "b": "refer", "c": "caption", "d": "d"}
+    steps = [{family[mixed.place(i + s * step_items)[0]] for i in range(step_items)} for s in range(BLOCK)]
+    assert all(len(step) == 1 for step in steps)
+    assert Counter(name for (name,) in steps) == {"refer": BLOCK // 2, "caption": BLOCK // 4, "d": BLOCK // 4}
+
+
+def test_families_honour_weights_and_see_every_image_once_before_any_twice() -> None:
+    mixed = in_families(step_items=4)
+    places = [mixed.place(i) for i in range(4 * BLOCK)]
+    seen = Counter(name for name, _ in places)
+    assert seen == {"a": BLOCK // 2, "b": 3 * BLOCK // 2, "c": BLOCK, "d": BLOCK}
+    for name, length in (("a", 40), ("b", 7), ("c", 300), ("d", 5)):
+        drawn = [index for source, index in places if source == name]
+        for start in range(0, len(drawn) - length + 1, length):
+            assert sorted(drawn[start : start + length]) == list(range(length))
+
+
+def test_families_must_fit() -> None:
+    sources = {"a": Numbered("a", 3)}
+    with pytest.raises(ValueError, match="must name"):
+        Mixture(sources, {"a": 1.0}, length=5, families={"b": "x"}, step_items=2)
+    with pytest.raises(ValueError, match="at least 1"):
+        Mixture(sources, {"a": 1.0}, length=5, families={"a": "x"})
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(1, 50), st.integers(1, 60), st.integers(0, 2**31))
+def test_a_cap_leaves_so_many_different_images(length: int, cap: int, seed: int) -> None:
+    capped = Capped(Numbered("a", length), cap, seed)
+    rng = np.random.default_rng(0)
+    found = [capped.load(k, rng)[1].id for k in range(len(capped))]
+    assert len(set(found)) == len(found) == min(cap, length)
+    assert found == [Capped(Numbered("a", length), cap, seed).load(k, rng)[1].id for k in range(len(found))]
+
+
+def test_the_order_of_a_mixture_stays_what_it_was() -> None:
+    """Places of an earlier version: a run that goes on must see the images that it would have seen."""
+    mixed = mixture({"a": 50, "b": 9, "c": MAX_SHUFFLED * 7}, {"a": 1.0, "b": 2.0, "c": 5.0}, seed=11)
+    before = [("b", 2), ("a", 6), ("a", 18), ("b", 3), ("c", 978321), ("c", 1054840)]
+    assert [mixed.place(i) for i in (0, 1, 2, 999, 1000, 123456)] == before
+
+
+@settings(max_examples=12, deadline=None)
+@given(st.integers(1, 3), st.integers(1, 3), st.integers(1, 4), st.integers(0, 4), st.booleans())
+def test_ranks_and_workers_that_go_on_share_the_items(
+    num_ranks: int, batch_size: int, num_steps: int, skipped: int, families: bool
+) -> None:
+    """What the ranks load in all, going on in the middle of an epoch, is what is left of the items, each once."""
+    from accelerate.data_loader import BatchSamplerShard, SkipBatchSampler
+
+    skipped = min(skipped, num_steps)
+    step_items = num_ranks * batch_size
+    mixed = in_families(step_items * num_steps, step_items) if families else mixture({"a": 9, "b": 4}, {"a": 1, "b": 3})
+    items = range(step_items * num_steps)
+    loaded: Counter[str] = Counter()
+    for rank in range(num_ranks):
+        batches = BatchSampler(SequentialSampler(items), batch_size, drop_last=False)
+        left = SkipBatchSampler(BatchSamplerShard(batches, num_ranks, rank), skipped)
+        loader = DataLoader(mixed, batch_sampler=left, collate_fn=names, num_workers=2 if rank == 0 else 0)
+        loaded.update(name for batch in loader for name in batch)
+    assert loaded == Counter(mixed[i].sample.id for i in items[skipped * step_items :])
+
+
+def test_without_the_unified_format_nothing_is_named() -> None:
+    sources = {"a": Numbered("a", 3)}
+    mixed = Mixture(sources, {"a": 1.0}, length=5, conversations_per_image=3, uscdf=False)
+    answers = {turn.task: turn.answer for turns in mixed[0].conversations for turn in turns}
+    assert answers["referring"].phrases == ("It",) and answers["referring"].segment_ids == (1,)
+    assert answers["gcg"].phrases == ("the box",)
+
+
+def test_a_photo_without_anything_to_say_is_replaced_by_the_next() -> None:
+    def speak(image: Image.Image, record: Sample, rng: np.random.Generator) -> tuple[Turn, ...]:
+        return record.turns if record.id == "b" else ()
+
+    source = PhotoSource([picture("a"), picture("b"), picture("c")], speak, augment=False)
+    assert [source.load(k, np.random.default_rng(0))[1].id for k in range(3)] == ["b", "b", "b"]
+    silent = PhotoSource([picture("a")], speak, augment=False)
+    with pytest.raises(UserError, match="nothing to say"):
+        silent.load(0, np.random.default_rng(0))
+
+
 def names(item: list) -> list[str]:
     """A collate function that keeps the names."""
     return [i.sample.id for i in item]
@@ -208,7 +304,7 @@ def test_samples_are_read_from_jsonl(tmp_path) -> None:
 def test_missing_images_and_wrong_sizes_are_named(tmp_path) -> None:
     write_jsonl(tmp_path / "x.jsonl", [sample("a")])
     source = SampleSource([tmp_path / "x.jsonl"])
-    with pytest.raises(UserError, match=r"a\.png: image of sample a is missing"):
+    with pytest.raises(UserError, match=r"a\.png: no such file; it is the image of sample a"):
         source.load(0, np.random.default_rng(0))
     Image.new("RGB", (5, 5)).save(tmp_path / "a.png")
     with pytest.raises(UserError, match=r"5 x 5.*\(8, 12\)"):

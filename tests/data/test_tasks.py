@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mglmm import grounding
 from mglmm.colors import COLORS, UNLIKE
-from mglmm.data.tasks import MAKERS, choose_conversations, turns
+from mglmm.data.tasks import ASKED, MAKERS, USUAL, choose_conversations, turns, without_uscdf
 from mglmm.data.view import MAX_ONE_BY_ONE, View
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Task, Turn
 
@@ -146,3 +146,67 @@ def test_conversations_that_cannot_be_drawn_are_refused() -> None:
         choose_conversations(held, np.random.default_rng(0), 1, {"caption": 0.0})
     with pytest.raises(ValueError, match="negative"):
         choose_conversations(held, np.random.default_rng(0), 1, {"gcg": -1.0})
+
+
+def test_everything_is_named_label_by_label_when_it_is_asked_for() -> None:
+    sample = make(
+        segment(0, "cat", 0, 0, 10, 10),
+        segment(1, "cat", 30, 0, 10, 10),
+        segment(2, "car", 0, 20, 50, 30),
+        segment(3, "window", 5, 25, 5, 5, parent=2),
+    )
+    (everything,) = turns(sample, np.random.default_rng(0), tasks=["panoptic"])
+    assert everything.answer.phrases == ("the car", "the cats")
+    assert everything.answer.segment_ids == (2, 0, 1)
+    assert not [t for t in turns(sample, np.random.default_rng(0)) if t.task == "panoptic"]
+    many = make(*(segment(k, f"thing{k}", k, 0, 5, 5) for k in range(13)))
+    assert turns(many, np.random.default_rng(0), tasks=["panoptic"]) == []
+    assert USUAL | {"panoptic"} == set(MAKERS)
+
+
+@settings(max_examples=40, deadline=None)
+@given(samples(), st.integers(0, 2**32))
+def test_without_the_unified_format_masks_follow_a_fixed_reply(drawn: tuple[Sample, dict[int, str]], seed: int) -> None:
+    sample, colors = drawn
+    for t in turns(sample, np.random.default_rng(seed), tasks=list(MAKERS), colors=colors):
+        bare = without_uscdf(t)
+        assert (bare.instruction, bare.task, bare.follows) == (t.instruction, t.task, t.follows)
+        if t.task not in ASKED:
+            assert bare == t
+            continue
+        assert bare.answer.segment_ids == tuple(dict.fromkeys(t.answer.segment_ids))
+        assert bare.answer.text == ("It is here." if t.answer.spans else "It is not here.")
+        Sample.model_validate(
+            {**sample.model_dump(), "turns": [bare.model_copy(update={"follows": False}).model_dump()]}
+        )
+
+
+def test_labels_are_spoken_as_people_say_them() -> None:
+    sample = make(
+        segment(0, "wall-other-merged", 0, 0, 60, 20),
+        segment(1, "baby_buggy", 0, 30, 20, 20),
+        segment(2, "bow_(weapon)", 30, 30, 9, 9),
+        segment(3, "bow_(ribbon)", 45, 30, 9, 9),
+        exhaustive=("baby_buggy", "wall-other-merged", "wall-brick", "tree-merged", "bow_(knot)", "polar_bear"),
+    )
+    view = View(sample, {})
+    assert set(view.by_label) == {"wall", "baby buggy", "bow"}
+    assert view.absent == ["polar bear"]
+    made = turns(sample, np.random.default_rng(0))
+    assert not [t for t in made if any(c in t.instruction + t.answer.text for c in "_(") or "-other" in t.answer.text]
+
+
+def test_labels_without_marks_are_left_alone() -> None:
+    sample = make(segment(0, "t-shirt", 0, 0, 20, 20), exhaustive=("cat",))
+    assert View(sample, {}).sample is sample
+
+
+def test_what_nobody_told_apart_is_not_counted() -> None:
+    cats = [segment(0, "cat", 0, 0, 20, 20), segment(1, "cat", 30, 30, 20, 20)]
+    counted = make(*cats, segment(2, "tree", 0, 40, 20, 20), exhaustive=("cat", "tree"))
+    crowded = make(*counted.segments, exhaustive=("cat", "tree"), crowd_ids=[1], stuff_ids=[2])
+    for sample, expected in ((counted, {"count", "numbered"}), (crowded, set[str]())):
+        made = [t for seed in range(8) for t in turns(sample, np.random.default_rng(seed))]
+        assert {t.family for t in made} & {"count", "numbered"} == expected
+        alone = {i for t in made if t.task == "referring" for i in t.answer.segment_ids}
+        assert alone == ({0, 1, 2} if expected else {2})

@@ -221,6 +221,28 @@ def test_ignored_pixels_do_not_count(path, tmp_path):
         assert values(found, "official", group)["mean_iou"] == pytest.approx(1.0, abs=1e-4)
 
 
+def test_crowds_are_told_by_the_samples(path):
+    """As the readers of COCO's files write them."""
+    known = read_classes(path.parent / "classes.json")
+    crowds = sample(0).model_copy(update={"meta": {"crowd_ids": [3]}})
+    assert [s.crowd for s in known.truth(crowds)] == [s.id == 3 for s in crowds.segments if s.parent is None]
+
+
+@pytest.mark.parametrize(
+    ("meta", "benchmark", "message"),
+    [
+        ({"ignore": {"size": [20, 30], "counts": "0"}}, "reasonseg", "sample 's0', field meta.ignore: RLE counts fill"),
+        ({"ignore": area(0, 0, 2, 2).to_coco() | {"size": [30, 20]}}, "muse", "field meta.ignore: RLE size"),
+        ({"crowd_ids": 3}, "panoptic", "sample 's0', field meta.crowd_ids: 3 is no list of ids of its segments"),
+        ({"groups": [77]}, "semantic", r"sample 's0', field meta.groups: \[77\] is no list of ids of its segments"),
+    ],
+)
+def test_malformed_meta_is_told(meta, benchmark, message, path, tmp_path):
+    write_jsonl(path, [sample(k).model_copy(update={"meta": meta}) for k in range(3)])
+    with pytest.raises(UserError, match=message):
+        scored(benchmark, path, tmp_path / "out")
+
+
 def test_unmatched_phrases_are_reported(path, tmp_path):
     def renamed(truth):
         answer = grounded(("a vehicle", 1), ("trees", 3, 5), ("sky", 4))
@@ -276,7 +298,7 @@ def test_what_is_wrong_with_samples_is_told(path, tmp_path):
     with pytest.raises(UserError, match="line 1, field segments.0.label: "):
         file_samples(Inputs(data=path)).sample(0)
     path.write_text("{")
-    with pytest.raises(UserError, match="line 1, field"):
+    with pytest.raises(UserError, match="line 1: Invalid JSON"):
         file_samples(Inputs(data=path))
     path.write_text("")
     with pytest.raises(UserError, match="no samples; the file is empty"):

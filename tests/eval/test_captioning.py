@@ -1,9 +1,11 @@
 """Scores of captions. The texts of all tests go through Java together, as METEOR takes some ten seconds to start."""
 
+import gc
 import json
 import math
 import os
 import re
+import signal
 import sys
 
 import numpy as np
@@ -180,7 +182,7 @@ def test_perfect_is_one_and_empty_is_zero(tools):
 @given(st.permutations(range(len(SET))), st.integers(0, len(SET)))
 def test_order_and_shares_change_nothing(order, cut):
     tools = CaptionTools()
-    tools._tokens, tools._meteor = KNOWN._tokens, KNOWN._meteor
+    tools._tokens, tools._counts = KNOWN._tokens, KNOWN._counts
     whole = filled(Captions(tools), SET).compute()
     first, second = filled(Captions(tools), [SET[k] for k in order[:cut]]), Captions(tools)
     first.merge(filled(second, [SET[k] for k in order[cut:]]))
@@ -192,7 +194,7 @@ KNOWN = CaptionTools()
 
 @pytest.fixture(autouse=True, scope="module")
 def _known(tools):
-    KNOWN._tokens, KNOWN._meteor = tools._tokens, tools._meteor
+    KNOWN._tokens, KNOWN._counts = tools._tokens, tools._counts
 
 
 def test_intervals(tools):
@@ -231,7 +233,7 @@ def test_tokens_are_the_library_s(monkeypatch):
     monkeypatch.setenv("PATH", str(java.java().parent), prepend=os.pathsep)
     library = PTBTokenizer().tokenize({k: [{"caption": text}] for k, text in enumerate(texts)})
     metric = filled(OfficialCaptions(CaptionTools()), [(text, [text]) for text in texts])
-    assert metric.tokenized() == [(tokens, [tokens]) for k in range(len(texts)) for tokens in library[k]]
+    assert metric.tokenized() == [(tokens, (tokens,)) for k in range(len(texts)) for tokens in library[k]]
 
 
 def test_a_single_item_has_no_cider(tools):
@@ -241,29 +243,49 @@ def test_a_single_item_has_no_cider(tools):
 
 
 def test_programs_are_started_once(tools, monkeypatch):
-    started = []
+    started, asked = [], []
 
     def ptb(documents):
         started.append("ptb")
         return [document.split("\n") for document in documents]
 
-    def meteor(lines):
-        started.append("meteor")
-        return [[0.0] * 23 for _ in lines]
+    class Meteor:
+        def __init__(self):
+            started.append("meteor")
+
+        def statistics(self, lines):
+            asked.extend(lines)
+            return [[0.0] * 23 for _ in lines]
 
     monkeypatch.setattr(java, "ptb_tokens", ptb)
-    monkeypatch.setattr(java, "meteor_statistics", meteor)
+    monkeypatch.setattr(java, "Meteor", Meteor)
     fresh = CaptionTools()
     metrics = [filled(kind(fresh), items) for kind in (Captions, OfficialCaptions) for items in (SET, PERFECT, SET[:2])]
     for metric in metrics:
         metric.compute()
     assert started == ["ptb", "meteor"]
+    assert len(asked) == len(set(asked)) == len(SET) + len(PERFECT)
+
+
+def test_a_program_that_is_never_asked_is_ended(monkeypatch, tmp_path):
+    launcher = tmp_path / "java"
+    launcher.write_text("#!/bin/sh\nexec sleep 600\n")
+    launcher.chmod(0o755)
+    monkeypatch.setattr(java, "java", lambda: launcher)
+    tools = CaptionTools()
+    tools.start()
+    process = tools._meteor._process
+    del tools
+    gc.collect()
+    assert process.returncode == -signal.SIGKILL
 
 
 def test_spice_has_a_value_for_every_item(tools, monkeypatch):
     monkeypatch.setattr(java, "has_spice", lambda: True)
     monkeypatch.setattr(java, "spice_scores", lambda pairs: [len(references) / 4 for _, references in pairs])
-    assert filled(Captions(tools), SET).compute()["spice_ptb"] == (2 + 2 + 1 + 2) / 4 / 4
+    fresh = CaptionTools()
+    monkeypatch.setattr(fresh, "_meteor_counts", lambda pairs: [[0.0] * 23 for _ in pairs])
+    assert filled(Captions(fresh), SET).compute()["spice_ptb"] == (2 + 2 + 1 + 2) / 4 / 4
 
 
 def test_spice_is_there_or_it_is_not(tools):

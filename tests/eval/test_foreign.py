@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import io
 import json
 import re
 from unittest.mock import Mock
@@ -47,6 +48,7 @@ def of_captions(metric, case):
 @pytest.fixture
 def with_tools(shared_tools, monkeypatch):
     """The command with the stand-in text encoder of the golden cases and caption tools that are there already."""
+    monkeypatch.setattr(shared_tools, "start", lambda: None)  # for nothing
     for module in (run, foreign):
         monkeypatch.setattr(module, "CaptionTools", lambda: shared_tools)
     monkeypatch.setattr(run, "load_similarity", {"standin": EmbeddingSimilarity("standin", standin)}.__getitem__)
@@ -173,6 +175,7 @@ def test_ap_alone_counts_images_without_caption(tmp_path):
     assert result(tmp_path)["num_samples"] == 3 and result(tmp_path)["num_without_caption"] == 1
     report = (tmp_path / "out" / "report.md").read_text()
     assert "predictions" in report and "mask_recall_lexical" in report
+    assert "mask_recall_lexical" in (tmp_path / "out" / "report.html").read_text()
 
 
 def test_one_truth_file_tells_the_other(tmp_path):
@@ -236,6 +239,21 @@ MALFORMED = {
         ("mask_gt", "annotations", 1, "area"),
         float("nan"),
         r"mask_gt.json, annotations 1, field area: Input should be a finite number",
+    ),
+    "truth: area below zero": (
+        ("mask_gt", "annotations", 1, "area"),
+        -1,
+        r"mask_gt.json, annotations 1, field area: Input should be greater than or equal to 0",
+    ),
+    "truth: polygon far away": (  # which would fill the memory
+        ("mask_gt", "annotations", 1, "segmentation"),
+        [[0.0, 0.0, 4.0, 1e30, 4.0, 3.0]],
+        r"mask_gt.json, annotation 2, field segmentation: a polygon holds 1e\+30, which is far outside",
+    ),
+    "runs of no mask": (
+        RLE,
+        {"size": [2**16, 2**16], "counts": [2**32]},
+        r"1.json, field pred_masks.1: RLE counts must",
     ),
     "truth: no labels": (("caption_gt", "annotations", 0, "labels"), None, r"caption_gt.json, .*image 1 has no labels"),
     "truth: no caption": (("caption_gt", "annotations", 0), None, r"caption_gt.json, .*image 1 has no caption"),
@@ -426,6 +444,10 @@ def test_malformed_panoptic_pictures_are_told(tmp_path, capsys):
     write(tmp_path / "painted.json", content)
     write(tmp_path / "painted" / "1.png", "no picture")
     complains(capsys, arguments, "1.png: is no picture")
+    picture = io.BytesIO()
+    Image.new("RGB", (9, 8)).save(picture, "png")
+    (tmp_path / "painted" / "1.png").write_bytes(picture.getvalue().replace(b"IDAT", b"I\xffAT"))
+    complains(capsys, arguments, "1.png: is no picture, or a broken one")
     (tmp_path / "painted" / "1.png").unlink()
     complains(capsys, arguments, "1.png: No such file")
 

@@ -71,7 +71,7 @@ def test_gcg_masks(case, expected):
         # with several captions only the first one's labels are used (G10)
         labels = next(a["labels"] for a in case["caption_gt"]["annotations"] if a["image_id"] == image["id"])
         similarity = np.array(case["text_sim"][str(image["id"])]).reshape(len(labels), len(prediction["phrases"]))
-        mean_iou = metric.update(truth, prediction["pred_masks"], similarity)
+        mean_iou = metric.update(iou_table(truth, prediction["pred_masks"]), similarity)
         assert mean_iou == close(expected["miou_per_image"][str(image["id"])])
         row = dict(zip(metric.fields, metric.rows[-1], strict=True))
         assert [row["matched"], row["truth_parallel"]] == expected["recall_tp_ap_per_image"][str(image["id"])]

@@ -10,6 +10,7 @@ from mglmm.eval.grounded import (
     GroundedMasks,
     OfficialGroundedMasks,
     assigned_ious,
+    iou_table,
     maximum_matching,
     official_matches,
     official_mean_iou,
@@ -23,7 +24,7 @@ SIMILARITY = LexicalSimilarity()
 
 
 def scored(metric, truth, predicted):
-    metric.update(truth[0], predicted[0], SIMILARITY.table(truth[1], predicted[1]))
+    metric.update(iou_table(truth[0], predicted[0]), SIMILARITY.table(truth[1], predicted[1]))
     return metric.compute()
 
 
@@ -92,10 +93,9 @@ def test_official_mean_leaves_out_what_has_no_partner():
 
 
 def test_two_recalls_where_a_phrase_is_missing():
-    mask = masks.encode(np.ones(SIZE, dtype=bool))
     metric = OfficialGroundedMasks()
-    metric.update([mask], [mask], np.ones((1, 1)))
-    metric.update([mask], [mask], np.ones((1, 0)))  # a mask without a phrase: the official matcher dies
+    metric.update(np.ones((1, 1)), np.ones((1, 1)))
+    metric.update(np.ones((1, 1)), np.ones((1, 0)))  # a mask without a phrase: the official matcher dies
     found = metric.compute()
     assert found["mask_recall_parallel"] == 1.0
     assert found["mask_recall_serial"] == 0.5
@@ -103,17 +103,17 @@ def test_two_recalls_where_a_phrase_is_missing():
 
 def test_image_without_truth():
     mask = masks.encode(np.ones(SIZE, dtype=bool))
-    assert GroundedMasks().update([], [], np.zeros((0, 0))) == 1.0
-    assert GroundedMasks().update([], [mask], np.zeros((0, 1))) == 0.0
+    nothing, false = iou_table([], []), iou_table([], [mask])
+    assert GroundedMasks().update(nothing, np.zeros((0, 0))) == 1.0
+    assert GroundedMasks().update(false, np.zeros((0, 1))) == 0.0
     metric = GroundedMasks()
-    metric.update([], [], np.zeros((0, 0)))
+    metric.update(nothing, np.zeros((0, 0)))
     assert math.isnan(metric.compute()["mask_recall"])
 
 
 def test_similarity_must_fit_the_masks():
-    mask = masks.encode(np.ones(SIZE, dtype=bool))
-    with pytest.raises(ValueError, match=r"\[1, 2\].* 1 truth and 1 predicted"):
-        GroundedMasks().update([mask], [mask], np.ones((1, 2)))
+    with pytest.raises(ValueError, match=r"\[1, 2\].*\[1, 1\]"):
+        GroundedMasks().update(np.ones((1, 1)), np.ones((1, 2)))
 
 
 def test_pairs_repeat_a_phrase_with_several_masks():

@@ -2,18 +2,16 @@
 
 import inspect
 import json
-import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from mglmm.data.readers import READERS, Reader, refuse
-from mglmm.data.readers.files import check_image
-from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake
-from mglmm.grounding import render
+from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake, record_mistakes
+from mglmm.data.records import Address, Line, check_picture, folder_of, lines, moved, watched
 from mglmm.schema import Sample, UserError, write_jsonl
 
 COMMON_OPTIONS = ("root", "split", "on_bad")
@@ -47,20 +45,13 @@ def convert(
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
     samples = read(root, split, on_bad=skipped if skip_bad else refuse, **arguments)
     try:
-        count = write_jsonl(out, relative_to(samples, root, out.parent))
+        count = write_jsonl(out, moved(watched(samples, reader), str(root), str(out.parent)))
         if not count:
             out.unlink()
             raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
     finally:
         out.with_name(out.name + ".partial").unlink(missing_ok=True)
     return Converted(count, skipped)
-
-
-def relative_to(samples: Iterator[Sample], root: Path, folder: Path) -> Iterator[Sample]:
-    """The samples with their images' paths, which are relative to `root`, made relative to `folder`."""
-    prefix = Path(os.path.relpath(root, folder))
-    for sample in samples:
-        yield sample.model_copy(update={"image": (prefix / sample.image).as_posix()})
 
 
 def reader_options(name: str, reader: Reader, options: Sequence[str]) -> dict[str, str | bool]:
@@ -100,41 +91,37 @@ class Report:
         self.first += mistakes[: MAX_SHOWN - len(self.first)]
 
 
-def check(path: Path, images: bool = True) -> Report:
-    """Every record of a JSON-lines file of samples, held against all that `Sample` promises and more.
+def check(address: Address, images: bool = True) -> Report:
+    """Every record of a file of samples, held against all that `Sample` promises and more.
 
-    More: ids are unique in the file, every image is there and of the size stated (unless `images` is false), no mask
-    and no label is empty, scores lie in 0..1, and every answer can be written in the markup and read by the model.
+    More: ids are unique, every image is there and of the size stated (unless `images` is false), no mask and no label
+    is empty, scores lie in 0..1, and every answer can be written in the markup and read by the model.
 
     Raises:
         UserError: the file cannot be read.
     """
     report = Report()
-    ids: dict[str, int] = {}
-    try:
-        with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if line.strip():
-                    mistakes = _mistakes(line, number, path.parent if images else None, ids, report)
-                    report.add([f"{path}, line {number}{mistake}" for mistake in mistakes])
-    except OSError as error:
-        raise UserError(f"{path}: {error.strerror}") from error
+    ids: dict[str, tuple[str, str]] = {}
+    folder = folder_of(str(address)) if images else None
+    for line in watched(lines(address), str(address)):
+        report.add([f"{line.file}, {line.where}{mistake}" for mistake in _mistakes(line, folder, ids, report)])
     return report
 
 
-def _mistakes(line: bytes, number: int, folder: Path | None, ids: dict[str, int], report: Report) -> list[str]:
-    """What is wrong with one line; `folder`: that of the images, None if they are not looked at."""
+def _mistakes(line: Line, folder: str | None, ids: dict[str, tuple[str, str]], report: Report) -> list[str]:
+    """What is wrong with one record; `folder`: that of the images, None if they are not looked at."""
     try:
-        sample = Sample.model_validate_json(line)
+        sample = Sample.model_validate_json(line.raw)
     except ValidationError as error:
-        return [f"{_name_of(line)}{first_mistake(error)}"]
+        return [f"{_name_of(line.raw)}{first_mistake(error)}"]
     count(sample, report.counts)
-    first = ids.setdefault(sample.id, number)
-    found = [] if first == number else [f"the id is that of line {first}"]
+    here = (line.file, line.where)
+    first = ids.setdefault(sample.id, here)
+    found = [] if first == here else [f"the id is that of {first[1] if first[0] == line.file else ', '.join(first)}"]
     found += record_mistakes(sample)
     if folder is not None:
         try:
-            check_image(folder / sample.image, sample.size)
+            check_picture(sample, folder, line.image)
         except UserError as error:
             found.append(str(error))
     return [f", sample {sample.id}: {what}" for what in found]
@@ -147,26 +134,6 @@ def _name_of(line: bytes) -> str:
     except ValueError:
         return ""
     return f", sample {record['id']}" if isinstance(record, dict) and "id" in record else ""
-
-
-def record_mistakes(sample: Sample) -> list[str]:
-    """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
-    found = []
-    for segment in sample.segments:
-        if not segment.area:
-            found.append(f"segment {segment.id} has an empty mask")
-        if not segment.label.strip():
-            found.append(f"segment {segment.id} has an empty label")
-        if segment.score is not None and not 0 <= segment.score <= 1:
-            found.append(f"segment {segment.id} has the score {segment.score}, outside of 0..1")
-    for index, turn in enumerate(sample.turns):
-        if not turn.instruction.strip():
-            found.append(f"turn {index} has an empty instruction")
-        try:
-            render(turn.answer)
-        except ValueError as error:
-            found.append(f"turn {index}: {error}")
-    return found
 
 
 def count(sample: Sample, counts: Counter[str]) -> None:

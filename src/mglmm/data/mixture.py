@@ -4,9 +4,11 @@ Because nothing is remembered between items, a run that was killed goes on with 
 ranks and workers share the stream without repeats or gaps: each simply asks for its own indices.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import accumulate
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -17,8 +19,9 @@ from torch.utils.data import Dataset
 
 from mglmm import masks
 from mglmm.data.collate import TrainItem
-from mglmm.data.tasks import choose_conversations
-from mglmm.schema import Rle, Sample, Segment, Turn, UserError, read_jsonl
+from mglmm.data.records import Records
+from mglmm.data.tasks import choose_conversations, without_uscdf
+from mglmm.schema import Rle, Sample, Segment, Turn, UserError
 
 BLOCK = 1000
 """Items after which every source has had exactly its share. Ours: weights are honoured to 0.1 %."""
@@ -67,36 +70,32 @@ class WorldSource:
 
 
 class SampleSource:
-    """Images and records of JSON-lines files; image paths are relative to the file that names them.
+    """Images and records of files of samples (`mglmm.data.records`), which stay on disk.
 
     Raises:
-        UserError: a file is missing, holds no sample, or a line of it is not a `Sample`.
+        UserError: a file is missing or holds no sample.
     """
 
     def __init__(self, paths: Sequence[str | Path]) -> None:
-        self._items = [(Path(path).parent, sample) for path in paths for sample in read_jsonl(path, Sample)]
-        if not self._items:
-            raise UserError(f"{', '.join(map(str, paths))}: no samples; write one record a line")
+        self._files = [Records(path) for path in paths]
+        self._ends = list(accumulate(len(file) for file in self._files))
 
     def __len__(self) -> int:
         """The number of records."""
-        return len(self._items)
+        return self._ends[-1]
+
+    def __getitem__(self, index: int, /) -> tuple[Image.Image, Sample]:
+        """Image and record `index` as they are; UserError if the record is no sample or the image cannot be read."""
+        which = bisect_right(self._ends, index)
+        return self._files[which].load(index - (self._ends[which - 1] if which else 0))
 
     def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
-        """Record `index` as it stands in the file, with its image in RGB."""
-        folder, sample = self._items[index]
-        path = folder / sample.image
-        if not path.is_file():
-            raise UserError(f"{path}: image of sample {sample.id} is missing")
-        with Image.open(path) as file:
-            image = file.convert("RGB")
-        if (image.height, image.width) != sample.size:
-            raise UserError(f"{path}: image is {image.height} x {image.width}, its record says {sample.size}")
-        return image, sample
+        """Image and record `index` as they are; `rng` is not used."""
+        return self[index]
 
 
 class Photos(Protocol):
-    """A set of photographs with records, such as `mglmm.data.photos.PhotoSet`."""
+    """A set of photographs with records, such as `mglmm.data.photos.PhotoSet` or `SampleSource`."""
 
     def __len__(self) -> int:
         """The number of photos."""
@@ -112,7 +111,8 @@ class PhotoSource:
     """Photographs, cropped and mirrored at random; the turns are made from what is left.
 
     `turns(image, sample, rng)` writes the turns *after* augmentation, so that "left" and "right", counts and the
-    things that a crop has removed are right. Colors are left alone, since the turns name them.
+    things that a crop has removed are right. Colors are left alone, since the turns name them. A photo about which
+    there is nothing to say is replaced by the next one about which there is.
     """
 
     photos: Photos
@@ -124,13 +124,34 @@ class PhotoSource:
         return len(self.photos)
 
     def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
-        """Photo `index`, augmented, with turns about what can be seen of it."""
-        image, sample = self.photos[index]
-        if self.augment:
-            image, sample = random_crop(image, sample, rng)
-            if rng.random() < 0.5:
-                image, sample = mirror(image, sample)
-        return image, sample.model_copy(update={"turns": self.turns(image, sample, rng)})
+        """Photo `index`, augmented, with turns about what can be seen of it; UserError if none has any."""
+        for later in range(len(self)):
+            image, sample = self.photos[(index + later) % len(self)]
+            if self.augment:
+                image, sample = random_crop(image, sample, rng)
+                if rng.random() < 0.5:
+                    image, sample = mirror(image, sample)
+            turns = self.turns(image, sample, rng)
+            if turns:
+                return image, sample.model_copy(update={"turns": turns})
+        raise UserError("there is nothing to say about any of the photos; check their segments and the tasks asked for")
+
+
+class Capped:
+    """At most `count` of a source's images, chosen by `seed`, always the same."""
+
+    def __init__(self, source: Source, count: int, seed: int) -> None:
+        self._source = source
+        self._count = min(count, len(source))
+        self._key = (seed, 4)
+
+    def __len__(self) -> int:
+        """The number of images that are left."""
+        return self._count
+
+    def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
+        """Image `index` of those that are left."""
+        return self._source.load(_shuffled(self._key, index, len(self._source)), rng)
 
 
 class Mixture(Dataset[TrainItem]):
@@ -145,9 +166,14 @@ class Mixture(Dataset[TrainItem]):
         weights: name -> share (any positive numbers).
         task_weights: relative frequency of each task when conversations are chosen; {}: all alike.
         conversations_per_image: how many conversations about an image are trained on together.
+        uscdf: answer in the unified SegCap data format; False: `mglmm.data.tasks.without_uscdf`, an ablation.
+        families: name -> family. All `step_items` items of a step then come from one family, each family as often as
+            the weights of its sources say; what is said above of blocks of items holds for blocks of steps.
+        step_items: number of items of a step, over all ranks; needed with `families`.
 
     Raises:
-        ValueError: names of sources and weights differ, or a weight is too small to be drawn in a block.
+        ValueError: names of sources, weights and families differ, `families` without `step_items`, or a weight is too
+            small to be drawn in a block.
     """
 
     def __init__(
@@ -159,6 +185,9 @@ class Mixture(Dataset[TrainItem]):
         seed: int = 0,
         conversations_per_image: int = 2,
         task_weights: Mapping[str, float] | None = None,
+        uscdf: bool = True,
+        families: Mapping[str, str] | None = None,
+        step_items: int = 0,
     ) -> None:
         if set(sources) != set(weights):
             raise ValueError(f"sources {sorted(sources)} and weights {sorted(weights)} differ")
@@ -169,6 +198,12 @@ class Mixture(Dataset[TrainItem]):
         self._seed = seed
         self._conversations_per_image = conversations_per_image
         self._task_weights = dict(task_weights or {})
+        self._uscdf = uscdf
+        self._families: _Families | None = None
+        if families is not None:
+            if set(families) != set(weights) or step_items < 1:
+                raise ValueError(f"families {families} must name {sorted(weights)}, and step_items be at least 1")
+            self._families = _Families.of([(families[name], weights[name]) for name in self.names], step_items)
 
     def __len__(self) -> int:
         """The number of items."""
@@ -176,11 +211,11 @@ class Mixture(Dataset[TrainItem]):
 
     def place(self, item: int) -> tuple[str, int]:
         """Which source `item` comes from, and the index in it."""
-        block, offset = divmod(item, BLOCK)
-        order = _block_order(self._seed, block, self.counts)
-        which = int(order[offset])
-        draw = block * self.counts[which] + int(np.count_nonzero(order[:offset] == which))
-        return self.names[which], self._shuffled(which, draw)
+        if self._families is None:
+            which, draw = _interleaved((self._seed,), item, self.counts)
+        else:
+            which, draw = self._families.place(self._seed, item)
+        return self.names[which], _shuffled((self._seed, which), draw, len(self._sources[which]))
 
     def __getitem__(self, item: int) -> TrainItem:
         """Image, record and chosen conversations of `item`, a pure function of `(seed, item)`.
@@ -199,16 +234,59 @@ class Mixture(Dataset[TrainItem]):
             conversations = choose_conversations(
                 sample.conversations, rng, self._conversations_per_image, self._task_weights
             )
+            if not self._uscdf:
+                conversations = [[without_uscdf(turn) for turn in turns] for turns in conversations]
             return TrainItem(image, sample, [list(turns) for turns in conversations])
 
-    def _shuffled(self, which: int, draw: int) -> int:
-        """The index of the `draw`-th image taken from source number `which`."""
-        length = len(self._sources[which])
-        epoch, position = divmod(draw, length)
-        if length <= MAX_SHUFFLED:
-            return int(_epoch_order(self._seed, which, epoch, length)[position])
-        start = int(np.random.default_rng((self._seed, which)).integers(length))
-        return (start + position) % length
+
+@dataclass(frozen=True)
+class _Families:
+    """Which source an item comes from where all items of a step are of one family."""
+
+    step_items: int
+    counts: tuple[int, ...]
+    """How many of `BLOCK` steps are of each family."""
+    members: tuple[tuple[int, ...], ...]
+    """The sources of each family, by number."""
+    member_counts: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, sources: Sequence[tuple[str, float]], step_items: int) -> "_Families":
+        """From family and weight of each source."""
+        names = list(dict.fromkeys(family for family, _ in sources))
+        members = [[k for k, (family, _) in enumerate(sources) if family == name] for name in names]
+        weights = [[sources[k][1] for k in group] for group in members]
+        return cls(
+            step_items,
+            block_counts([sum(group) for group in weights]),
+            tuple(map(tuple, members)),
+            tuple(block_counts(group) for group in weights),
+        )
+
+    def place(self, seed: int, item: int) -> tuple[int, int]:
+        """The number of the source of `item`, and how many items were drawn from it before."""
+        step, position = divmod(item, self.step_items)
+        family, steps_before = _interleaved((seed,), step, self.counts)
+        nth = steps_before * self.step_items + position
+        member, draw = _interleaved((seed, 3, family), nth, self.member_counts[family])
+        return self.members[family][member], draw
+
+
+def _interleaved(key: tuple[int, ...], item: int, counts: tuple[int, ...]) -> tuple[int, int]:
+    """Which stream `item` belongs to, of several in blocks where each stands `counts` times; and its place in it."""
+    block, offset = divmod(item, BLOCK)
+    order = _block_order(key, block, counts)
+    which = int(order[offset])
+    return which, block * counts[which] + int(np.count_nonzero(order[:offset] == which))
+
+
+def _shuffled(key: tuple[int, int], draw: int, length: int) -> int:
+    """The index of the `draw`-th image taken from a source of `length` images."""
+    epoch, position = divmod(draw, length)
+    if length <= MAX_SHUFFLED:
+        return int(_epoch_order(key, epoch, length)[position])
+    start = int(np.random.default_rng(key).integers(length))
+    return (start + position) % length
 
 
 def block_counts(weights: Sequence[float]) -> tuple[int, ...]:
@@ -226,17 +304,17 @@ def block_counts(weights: Sequence[float]) -> tuple[int, ...]:
     return tuple(int(count) for count in counts)
 
 
-@lru_cache(maxsize=4)
-def _block_order(seed: int, block: int, counts: tuple[int, ...]) -> np.ndarray:
-    """int[BLOCK]: the source number of each item of a block."""
+@lru_cache(maxsize=16)
+def _block_order(key: tuple[int, ...], block: int, counts: tuple[int, ...]) -> np.ndarray:
+    """int[BLOCK]: the stream number of each item of a block."""
     order = np.repeat(np.arange(len(counts)), counts)
-    return np.random.default_rng((seed, block, 1)).permutation(order)
+    return np.random.default_rng((*key, block, 1)).permutation(order)
 
 
 @lru_cache(maxsize=16)
-def _epoch_order(seed: int, which: int, epoch: int, length: int) -> np.ndarray:
+def _epoch_order(key: tuple[int, int], epoch: int, length: int) -> np.ndarray:
     """int[length]: the order in which an epoch runs through a source."""
-    return np.random.default_rng((seed, which, epoch, 2)).permutation(length)
+    return np.random.default_rng((*key, epoch, 2)).permutation(length)
 
 
 class _Naming:
@@ -290,8 +368,6 @@ def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
     """
     left, top, right, bottom = box
     size = (bottom - top, right - left)
-    if not sample.segments:
-        return sample.model_copy(update={"size": size, "turns": ()})
     if not sample.segments:
         return sample.model_copy(update={"size": size, "turns": ()})
     cut = masks.decode_many([s.rle.to_coco() for s in sample.segments])[:, top:bottom, left:right]

@@ -7,7 +7,7 @@ which are parts of a whole), `train.txt` / `val.txt` (one NAME a line) and, wher
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from mglmm.data import tasks
 from mglmm.data.photo_labels import COMPLETE, FOREIGN, LABELS
 from mglmm.data.view import Item, View, places
 from mglmm.data.vocabulary import rivals
-from mglmm.schema import Rle, Sample, Segment, Turn, UserError
+from mglmm.schema import Rle, Sample, Segment, Task, Turn, UserError
 
 ROOT_VARIABLE = "MGLMM_PHOTOS"
 """Environment variable that names the folder of the sets where no root is given."""
@@ -273,9 +273,12 @@ def measured_colors(image: Image.Image, sample: Sample) -> dict[int, str]:
     return found
 
 
-def turns(image: Image.Image, sample: Sample, rng: np.random.Generator) -> tuple[Turn, ...]:
-    """Turns of every task about a photo as it is now (after cropping and mirroring), with colors measured in it."""
-    return tuple(tasks.turns(sample, rng, colors=measured_colors(image, sample)))
+def turns(
+    image: Image.Image, sample: Sample, rng: np.random.Generator, names: Collection[Task] | None = None
+) -> tuple[Turn, ...]:
+    """Turns about a photo as it is now (after cropping and mirroring), with colors measured in it; `names`: of which
+    tasks, as in `tasks.turns`."""
+    return tuple(tasks.turns(sample, rng, names, colors=measured_colors(image, sample)))
 
 
 def with_captions(image: Image.Image, sample: Sample) -> Sample:

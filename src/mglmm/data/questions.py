@@ -53,7 +53,8 @@ def yes_no(view: View, rng: np.random.Generator) -> Turn | None:
 
 def counting(view: View, rng: np.random.Generator) -> Turn | None:
     """How many of a label, of which every instance is marked; sometimes none."""
-    complete = [n for n in view.sample.exhaustive if not noun(n).mass and not noun(n).pair]
+    countable = (n for n in view.sample.exhaustive if n not in view.uncounted)
+    complete = [n for n in countable if not noun(n).mass and not noun(n).pair]
     there = [n for n in complete if n in view.by_label and len(view.by_label[n]) <= MAX_COUNT]
     missing = [n for n in complete if n in view.absent]
     choices = there if there and (not missing or rng.random() < 0.8) else missing

@@ -23,6 +23,9 @@ MIXED = (
 )
 REASON = ("{target}.", "That {is} {target}.", "[It would be|This fits] {target}.")
 
+MAX_LABELS, MAX_SEGMENTS = 12, 32
+"""An answer about everything has at most so many phrases and masks. Ours: a longer one does not fit into a row."""
+
 
 def turn(task: Task, level: Granularity, family: str, asked: str, answer: GroundedText, follows: bool = False) -> Turn:
     """One turn."""
@@ -135,7 +138,8 @@ def several_described(view: View, rng: np.random.Generator, count: int) -> list[
 
 def numbered(view: View, rng: np.random.Generator) -> Turn | None:
     """All of a label that there are a few of, numbered from left to right, each with its own phrase."""
-    few = [items for items in view.by_label.values() if 2 <= len(items) <= MAX_ONE_BY_ONE and not items[0].noun.mass]
+    countable = (items for label, items in view.by_label.items() if label not in view.uncounted)
+    few = [items for items in countable if 2 <= len(items) <= MAX_ONE_BY_ONE and not items[0].noun.mass]
     if not few:
         return None
     items = pick(rng, few)
@@ -207,6 +211,23 @@ def use(view: View, rng: np.random.Generator) -> Turn | None:
             answer = grounded(write(pick(rng, REASON), rng, target=target, **{"is": told.verb}))
             return turn("reasoning", level(told.items[0]), f"use_{label.replace(' ', '_')}", asked, answer)
     return None
+
+
+def everything(view: View, rng: np.random.Generator) -> Turn | None:
+    """All wholes, label by label, the largest first: what panoptic segmentation asks for. None if they are too many."""
+    found: dict[str, list[Item]] = {}
+    for item in view.items.values():
+        if item.segment.parent is None:
+            found.setdefault(item.label, []).append(item)
+    if not found or len(found) > MAX_LABELS or sum(map(len, found.values())) > MAX_SEGMENTS:
+        return None
+    mentions = []
+    for items in sorted(found.values(), key=lambda items: -sum(i.share for i in items)):
+        word = items[0].noun
+        ids = tuple(i.id for i in sorted(items, key=lambda i: i.center))
+        mentions.append(Mention(f"the {word.many if len(items) > 1 else word.one}", ids))
+    answer = grounded(write(pick(rng, MANY), rng, targets=listing(mentions)))
+    return turn("panoptic", "panoptic", "everything", instruction("panoptic", rng), answer)
 
 
 def _rivaled(view: View, label: str) -> bool:

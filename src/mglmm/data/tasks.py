@@ -14,11 +14,14 @@ from mglmm.data import captions, questions, targets
 from mglmm.data.view import View
 from mglmm.instructions import instruction
 from mglmm.phrasing import shuffled
-from mglmm.schema import Sample, Task, Turn
+from mglmm.schema import GroundedText, Sample, Span, Task, Turn
 
 MAX_FINE_GRAINED = 2
 MAX_REFERRING_WHOLES, MAX_REFERRING_PARTS = 3, 2
 MAX_SEMANTIC = 3
+
+ASKED: frozenset[Task] = frozenset({"referring", "generalized_referring", "semantic", "reasoning", "panoptic"})
+"""Tasks that ask for masks; in the others the answer is the caption or the reply itself."""
 
 Conversations = list[list[Turn]]
 
@@ -29,7 +32,7 @@ def turns(
     tasks: Collection[Task] | None = None,
     colors: Mapping[int, str] | None = None,
 ) -> list[Turn]:
-    """Turns about the sample, of every task that it supports, or of those in `tasks`.
+    """Turns about the sample, of every task in `USUAL` that it supports, or of those in `tasks`.
 
     Whatever the sample does not support is left out: parts need parents, absence needs `sample.exhaustive`. `colors`:
     color names by segment id, where measured. The same arguments and generator state give the same turns.
@@ -44,7 +47,7 @@ def turns(
     return [
         turn
         for task, make in MAKERS.items()
-        if tasks is None or task in tasks
+        if task in (USUAL if tasks is None else tasks)
         for conversation in make(view, rng)
         for turn in conversation
     ]
@@ -71,6 +74,20 @@ def choose_conversations(
         raise ValueError(f"none of the {len(tasks)} conversations ({', '.join(sorted(sizes))}) has a positive weight")
     drawn = rng.choice(len(tasks), size=min(count, possible), replace=False, p=chances / chances.sum())
     return [list(conversations[int(i)]) for i in drawn]
+
+
+def without_uscdf(turn: Turn) -> Turn:
+    """The turn without the unified SegCap data format: masks that are asked for follow a fixed reply.
+
+    No phrase says which mask is whose, several targets are not told one by one, instances not numbered, and what is
+    absent is not named. Captions and conversations stay as they are. An ablation, as in table 7 of arXiv 2409.13407;
+    the fixed replies are ours.
+    """
+    if turn.task not in ASKED:
+        return turn
+    ids = tuple(dict.fromkeys(turn.answer.segment_ids))
+    here = GroundedText(text="It is here.", spans=(Span(start=0, end=2, segment_ids=ids),)) if ids else None
+    return turn.model_copy(update={"answer": here or GroundedText(text="It is not here.")})
 
 
 def _alone(*made: Turn | None) -> Conversations:
@@ -125,6 +142,10 @@ def _semantic(view: View, rng: np.random.Generator) -> Conversations:
     return _alone(*bare, *plural, none)
 
 
+def _panoptic(view: View, rng: np.random.Generator) -> Conversations:
+    return _alone(targets.everything(view, rng))
+
+
 def _reasoning(view: View, rng: np.random.Generator) -> Conversations:
     return _alone(targets.use(view, rng))
 
@@ -144,5 +165,9 @@ MAKERS: dict[Task, Callable[[View, np.random.Generator], Conversations]] = {
     "semantic": _semantic,
     "reasoning": _reasoning,
     "conversation": _conversation,
+    "panoptic": _panoptic,
 }
 """Task -> all conversations of it that can be had about a sample."""
+
+USUAL: frozenset[Task] = frozenset(MAKERS) - {"panoptic"}
+"""The tasks that are made where none are asked for: not the one whose answers are lists of all labels."""

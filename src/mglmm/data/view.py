@@ -10,7 +10,7 @@ from functools import cached_property
 import numpy as np
 
 from mglmm import masks
-from mglmm.data.vocabulary import SYNONYMS, Noun, noun
+from mglmm.data.vocabulary import SYNONYMS, Noun, noun, spoken
 from mglmm.instructions import ordinal_word
 from mglmm.schema import Sample, Segment
 
@@ -101,7 +101,7 @@ class View:
     """
 
     def __init__(self, sample: Sample, colors: Mapping[int, str]) -> None:
-        self.sample = sample
+        self.sample = sample = in_spoken_words(sample)
         groups = set(sample.meta.get("groups", ()))
         finer = sample.meta.get("names", {})
         self.groups = [s for s in sample.segments if s.id in groups]
@@ -128,6 +128,16 @@ class View:
             found.setdefault(item.label, []).append(item)
         return found
 
+    def _labels_of(self, key: str) -> set[str]:
+        """The labels of the segments that `sample.meta` lists under a key."""
+        ids = set(self.sample.meta.get(key, ()))
+        return {s.label for s in self.sample.segments if s.id in ids}
+
+    @cached_property
+    def uncounted(self) -> set[str]:
+        """The labels of which a segment may hold several: stuff, and groups that nobody told apart."""
+        return self._labels_of("stuff_ids") | self._labels_of("crowd_ids")
+
     @cached_property
     def wholes(self) -> list[Item]:
         """The items that are no parts and large enough to be told, largest first."""
@@ -136,11 +146,15 @@ class View:
 
     @cached_property
     def single_out(self) -> list[Item]:
-        """The items that are asked for by themselves: not tiny, and not of a label with very many instances."""
+        """The items that are asked for by themselves: not tiny, not of a label with very many instances, or with a
+        group that nobody told apart, in which any of them may lie."""
+        crowds = self._labels_of("crowd_ids")
         return [
             i
             for i in self.items.values()
-            if i.share >= MIN_PART_SHARE and len(self.by_label[i.label]) <= MAX_BEHIND_ONE_PHRASE
+            if i.share >= MIN_PART_SHARE
+            and len(self.by_label[i.label]) <= MAX_BEHIND_ONE_PHRASE
+            and i.label not in crowds
         ]
 
     def parts(self, whole: Item) -> list[Item]:
@@ -219,6 +233,20 @@ class View:
         for article in ("a ", "an ", "the "):
             bare = bare[len(article) :] if bare.lower().startswith(article) else bare
         return bare[:1].lower() + bare[1:]
+
+
+def in_spoken_words(sample: Sample) -> Sample:
+    """The sample with its labels as people say them.
+
+    A label that is said otherwise than it is written is narrower than what is said ("wall-other" is no brick wall), so
+    that its absence is not certain.
+    """
+    if all(spoken(label) == label for label in (*sample.exhaustive, *(s.label for s in sample.segments))):
+        return sample
+    plain = (label.replace("_", " ") for label in sample.exhaustive)
+    exhaustive = tuple(label for label in plain if spoken(label) == label)
+    segments = tuple(s.model_copy(update={"label": spoken(s.label)}) for s in sample.segments)
+    return sample.model_copy(update={"segments": segments, "exhaustive": exhaustive})
 
 
 def superlatives(item: Item, others: Sequence[Item]) -> list[str]:

@@ -1,5 +1,6 @@
 """How labels are spoken of: their plural, whether they can be counted, other names for them, what they are for."""
 
+import re
 from dataclasses import dataclass
 
 from mglmm.instructions import with_article
@@ -51,6 +52,19 @@ IRREGULAR = {
     "skis": "skis",
     "teddy bear": "teddy bears",
 }
+
+
+_REST = re.compile(r"(-other)?(-merged|-stuff)?$| ?\([^)]*\)$")
+_MATERIAL = re.compile(r"^(ceiling|floor|wall)-(\w+)$")
+
+
+def spoken(label: str) -> str:
+    """A data set's label as people say it: LVIS writes words with "_", COCO's stuff has endings of its own.
+
+    >>> spoken("baby_buggy"), spoken("sky-other-merged"), spoken("wall-brick"), spoken("bow_(weapon)")
+    ('baby buggy', 'sky', 'brick wall', 'bow')
+    """
+    return _MATERIAL.sub(r"\2 \1", _REST.sub("", label.replace("_", " "), count=1))
 
 
 def noun(label: str) -> Noun:

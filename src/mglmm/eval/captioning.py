@@ -6,6 +6,7 @@ The names of the scores end with the tokenizer's.
 """
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 from weakref import WeakSet
 
@@ -29,8 +30,21 @@ METEOR_ALPHA, METEOR_BETA, METEOR_GAMMA, METEOR_DELTA = 0.85, 0.2, 0.6, 0.75
 """Recall's share, fragmentation's power and weight, and the weight of content words. Source: as above."""
 
 
+Pair = tuple[str, tuple[str, ...]]
+"""A caption and its references, tokenized: words joined by spaces."""
+
+PAIR_FIELDS = (
+    ("words", "reference_words")
+    + tuple(f"{kind}_{n}" for kind in ("correct", "guessed") for n in range(1, 5))
+    + ("rouge_l",)
+    + tuple(f"meteor_{k}" for k in range(23))
+    + ("spice",)
+)
+"""What is counted of each pair alone."""
+
+
 class CaptionTools:
-    """Tokens and METEOR counts of captions; every different text is worked on once, all new ones in one process.
+    """Tokens and counts of captions. Every different text, and every different pair, is worked on once.
 
     Metrics that share their tools are prepared together, so that METEOR, which takes seconds to start, starts once.
 
@@ -41,17 +55,24 @@ class CaptionTools:
     def __init__(self) -> None:
         java.java(), java.jars()
         self._tokens: dict[str, list[str]] = {}
-        self._meteor: dict[str, list[float]] = {}
-        self._spice: dict[tuple[str, ...], float] = {}
+        self._counts: dict[Pair, tuple[float, ...]] = {}
+        self._cider: dict[tuple[Pair, ...], np.ndarray] = {}
+        self._meteor: java.Meteor | None = None
         self._metrics: WeakSet[Captions] = WeakSet()
+
+    def start(self) -> None:
+        """Start METEOR, so that it is ready when the texts are there.
+
+        Raises:
+            UserError: Java cannot be started.
+        """
+        self._meteor = self._meteor or java.Meteor()
 
     def prepare(self) -> None:
         """Work on the texts of all metrics that have joined."""
         metrics = [metric for metric in self._metrics if metric.items]
         self.tokens([document for m in metrics for document in m.documents()])
-        pairs = [pair for m in metrics for pair in m.tokenized()]
-        self.meteor(pairs)
-        self.spice(pairs)
+        self.counts([pair for m in metrics for pair in m.tokenized()])
 
     def join(self, metric: "Captions") -> None:
         """Prepare `metric` whenever another one is, as long as it lives."""
@@ -62,41 +83,71 @@ class CaptionTools:
 
         The marks are taken out after lower-casing, so "-lrb-" stays (C4). Source: pycocoevalcap.
         """
-        from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
-
-        def words(line: str) -> str:
-            return " ".join(word for word in line.rstrip().split(" ") if word not in PUNCTUATIONS)
-
         new = [document for document in dict.fromkeys(documents) if document not in self._tokens]
         for document, lines in zip(new, java.ptb_tokens(new) if new else [], strict=True):
-            self._tokens[document] = [words(line) for line in lines]
+            self._tokens[document] = [_without_marks(line) for line in lines]
         return [self._tokens[document] for document in documents]
 
-    def meteor(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> np.ndarray:
-        """float64[N, 23]: METEOR's counts of each tokenized (caption, references), see `meteor_score`.
+    def counts(self, pairs: Sequence[Pair]) -> list[tuple[float, ...]]:
+        """What `PAIR_FIELDS` name, of each pair."""
+        if new := [pair for pair in dict.fromkeys(pairs) if pair not in self._counts]:
+            with ThreadPoolExecutor(1) as pool:
+                meteor = pool.submit(self._meteor_counts, new)  # a process of its own, so both go on at once
+                overlaps = _overlaps(new)
+                parts = zip(overlaps, meteor.result(), _spice(new), strict=True)
+            self._counts |= zip(new, ((*overlap, *counts, spice) for overlap, counts, spice in parts), strict=True)
+        return [self._counts[pair] for pair in pairs]
+
+    def cider(self, pairs: Sequence[Pair]) -> np.ndarray:
+        """float64[N]: CIDEr of each of a set of pairs. There must be a word in some reference."""
+        from pycocoevalcap.cider.cider import Cider
+
+        key = tuple(pairs)
+        if key not in self._cider:
+            references = {k: list(references) for k, (_, references) in enumerate(pairs)}
+            captions = {k: [caption] for k, (caption, _) in enumerate(pairs)}
+            self._cider[key] = np.asarray(Cider().compute_score(references, captions)[1])
+        return self._cider[key]
+
+    def _meteor_counts(self, pairs: Sequence[Pair]) -> list[list[float]]:
+        """METEOR's 23 counts of each pair, see `meteor_score`.
 
         A caption that is a reference has no chunks, also in sums: it is not fragmented. Source: METEOR 1.5.
         """
-        lines = [
-            " ||| ".join(("SCORE", *references, caption.replace("|||", "").replace("  ", " ")))
-            for caption, references in pairs
-        ]
-        new = [line for line in dict.fromkeys(lines) if line not in self._meteor]
-        self._meteor |= zip(new, java.meteor_statistics(new) if new else [], strict=True)
-        counts = np.array([self._meteor[line] for line in lines]).reshape(len(lines), 23)
-        whole = (counts[:, [0, 1]] == counts[:, [21, 22]]).all(axis=1) & (counts[:, 20] == 1)
-        counts[whole, 20] = 0
-        return counts
+        meteor, self._meteor = self._meteor or java.Meteor(), None
+        texts = ((*references, caption.replace("|||", "").replace("  ", " ")) for caption, references in pairs)
+        rows = meteor.statistics([" ||| ".join(("SCORE", *those)) for those in texts])
+        for row in rows:
+            if row[:2] == row[21:] and row[20] == 1:
+                row[20] = 0.0
+        return rows
 
-    def spice(self, pairs: Sequence[tuple[str, Sequence[str]]]) -> list[float]:
-        """SPICE of each tokenized (caption, references); NaN where it is not installed."""
-        if not java.has_spice():
-            return [np.nan] * len(pairs)
-        keys = [(caption, *references) for caption, references in pairs]
-        new = [key for key in dict.fromkeys(keys) if key not in self._spice]
-        scores = java.spice_scores([(caption, references) for caption, *references in new]) if new else []
-        self._spice |= zip(new, scores, strict=True)
-        return [self._spice[key] for key in keys]
+
+def _without_marks(line: str) -> str:
+    from pycocoevalcap.tokenizer.ptbtokenizer import PUNCTUATIONS
+
+    return " ".join(word for word in line.rstrip().split(" ") if word not in PUNCTUATIONS)
+
+
+def _overlaps(pairs: Sequence[Pair]) -> list[tuple[float, ...]]:
+    """The fields of BLEU and ROUGE-L of each pair, in the order of `PAIR_FIELDS`."""
+    from pycocoevalcap.bleu.bleu_scorer import BleuScorer
+    from pycocoevalcap.rouge.rouge import Rouge
+
+    bleu, rouge = BleuScorer(n=4), Rouge()
+    rows: list[tuple[float, ...]] = []
+    for caption, references in pairs:
+        bleu += (caption, references)
+        counts = bleu.ctest[-1]
+        shortest = min((abs(length - counts["testlen"]), length) for length in counts["reflen"])[1]
+        longest_shared = rouge.calc_score([caption], references)
+        rows.append((counts["testlen"], shortest, *counts["correct"], *counts["guess"], longest_shared))
+    return rows
+
+
+def _spice(pairs: Sequence[Pair]) -> list[float]:
+    """SPICE of each pair; NaN where it is not installed."""
+    return java.spice_scores(pairs) if java.has_spice() else [np.nan] * len(pairs)
 
 
 def one_line(text: str) -> str:
@@ -131,12 +182,7 @@ class Captions(RowMetric):
     2015 (CIDEr-D); Anderson et al., 2016 (SPICE); all as in pycocoevalcap 1.2.
     """
 
-    fields = (
-        ("items", "words", "reference_words")
-        + tuple(f"{kind}_{n}" for kind in ("correct", "guessed") for n in range(1, 5))
-        + tuple(f"meteor_{k}" for k in range(23))
-        + ("rouge_l", "cider", "spice")
-    )
+    fields = ("items", *PAIR_FIELDS, "cider")
 
     def __init__(self, tools: CaptionTools) -> None:
         super().__init__()
@@ -199,7 +245,7 @@ class Captions(RowMetric):
         """The texts among the lines of a document."""
         return lines[:-1:2] if set(lines[1::2]) == {APART} else ()
 
-    def tokenized(self) -> list[tuple[str, list[str]]]:
+    def tokenized(self) -> list[Pair]:
         """Tokens of every caption and its references.
 
         Raises:
@@ -211,7 +257,7 @@ class Captions(RowMetric):
             if len(side) < number:
                 raise UserError(f"{java.PTB}: {len(side)} answers to {number} texts; no score of captions is given")
         captions, references = map(iter, sides)
-        return [(next(captions), [next(references) for _ in texts]) for _, texts in self.items]
+        return [(next(captions), tuple(next(references) for _ in texts)) for _, texts in self.items]
 
     def score(self) -> None:
         """Fill `rows`, unless they are up to date.
@@ -219,29 +265,18 @@ class Captions(RowMetric):
         Raises:
             UserError: Java is missing or fails.
         """
-        from pycocoevalcap.bleu.bleu_scorer import BleuScorer
-        from pycocoevalcap.rouge.rouge import Rouge
-
         if len(self.rows) == len(self.items):
             return
         self.tools.prepare()
         pairs = self.tokenized()
-        bleu, rouge = BleuScorer(n=4), Rouge()
-        for pair in pairs:
-            bleu += pair
-        meteor, cider, spice = self.tools.meteor(pairs), self.cider(pairs), self.tools.spice(pairs)
-        for k, (caption, references) in enumerate(pairs):
-            counts = bleu.ctest[k]
-            shortest = min((abs(length - counts["testlen"]), length) for length in counts["reflen"])[1]
-            lengths = (1, counts["testlen"], shortest)
-            means = (rouge.calc_score([caption], references), cider[k], spice[k])
-            self.rows.append((*lengths, *counts["correct"], *counts["guess"], *meteor[k], *means))
+        counted = zip(self.tools.counts(pairs), self.cider(pairs), strict=True)
+        self.rows = [(1.0, *counts, cider) for counts, cider in counted]
 
-    def cider(self, pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:
+    def cider(self, pairs: Sequence[Pair]) -> np.ndarray:
         """float64[N]: CIDEr of each item; NaN where it is not defined."""
-        if len(pairs) < 2 or not any(reference for _, references in pairs for reference in references):
+        if len(pairs) < 2 or not _any_reference_has_a_word(pairs):
             return np.full(len(pairs), np.nan)
-        return _cider(pairs)
+        return self.tools.cider(pairs)
 
     def from_sums(self, sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
         """See `compute`."""
@@ -281,11 +316,9 @@ class OfficialCaptions(Captions):
         """The lines as they are."""
         return lines
 
-    def cider(self, pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:
+    def cider(self, pairs: Sequence[Pair]) -> np.ndarray:
         """float64[N]: CIDEr of each item; NaN where the official evaluator dies."""
-        if not any(reference for _, references in pairs for reference in references):
-            return np.full(len(pairs), np.nan)
-        return _cider(pairs)
+        return self.tools.cider(pairs) if _any_reference_has_a_word(pairs) else np.full(len(pairs), np.nan)
 
 
 def bleu_scores(sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
@@ -328,8 +361,5 @@ def meteor_score(counts: Sequence[np.ndarray]) -> np.ndarray:
     return np.nan_to_num(mean * (1 - METEOR_GAMMA * fragmentation**METEOR_BETA), nan=0.0)
 
 
-def _cider(pairs: Sequence[tuple[str, list[str]]]) -> np.ndarray:
-    from pycocoevalcap.cider.cider import Cider
-
-    references = {k: references for k, (_, references) in enumerate(pairs)}
-    return np.asarray(Cider().compute_score(references, {k: [caption] for k, (caption, _) in enumerate(pairs)})[1])
+def _any_reference_has_a_word(pairs: Sequence[Pair]) -> bool:
+    return any(reference for _, references in pairs for reference in references)

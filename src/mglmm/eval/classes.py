@@ -15,7 +15,7 @@ from mglmm.schema import Sample, UserError
 
 CLASSES_NAME = "classes.json"
 """The file of the classes where none is named: it lies beside the samples."""
-CROWD_KEY = "crowd"
+CROWD_KEY = "crowd_ids"
 """Entry of `Sample.meta`: ids of the segments that are several instances which nobody took apart."""
 GROUPS_KEY = "groups"
 """Entry of `Sample.meta`: ids of the segments that are unions of others."""
@@ -47,10 +47,9 @@ class Classes:
         """The segments of a sample as segments of classes, without parts of others and unions.
 
         Raises:
-            UserError: a label is no class, or two segments overlap.
+            UserError: a label is no class, two segments overlap, or `meta` names segments that are not there.
         """
-        ids, crowd = self.id_of_label, set(sample.meta.get(CROWD_KEY, ()))
-        left_out = set(sample.meta.get(GROUPS_KEY, ()))
+        ids, crowd, left_out = self.id_of_label, _segment_ids(sample, CROWD_KEY), _segment_ids(sample, GROUPS_KEY)
         found = []
         for segment in sample.segments:
             if segment.parent is not None or segment.id in left_out:
@@ -76,6 +75,14 @@ class Classes:
     def panoptic(self, segments: Sequence[ClassSegment]) -> list[ClassSegment]:
         """Predicted segments as the panoptic format has them: stuff united, nothing twice on a pixel."""
         return without_overlaps(stuff_united(segments, self.things))
+
+
+def _segment_ids(sample: Sample, key: str) -> set[int]:
+    """The ids of segments that an entry of `meta` lists."""
+    given, known = sample.meta.get(key, []), {segment.id for segment in sample.segments}
+    if not isinstance(given, list) or not all(type(k) is int and k in known for k in given):
+        raise UserError(f"sample {sample.id!r}, field meta.{key}: {given!r} is no list of ids of its segments")
+    return set(given)
 
 
 def read_classes(path: Path) -> Classes:

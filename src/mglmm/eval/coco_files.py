@@ -8,7 +8,16 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pycocotools import mask as coco
-from pydantic import BaseModel, ConfigDict, FiniteFloat, PlainValidator, PositiveInt, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    FiniteFloat,
+    PlainValidator,
+    PositiveInt,
+    TypeAdapter,
+    ValidationError,
+)
 
 from mglmm import masks
 from mglmm.masks import CocoRle
@@ -18,6 +27,9 @@ ImageId = int | str
 """As the file has it: 9 and "9" are two images, and they sort differently (quirk G2)."""
 
 Size = tuple[int, int]
+
+_MAX_PIXELS = 2**32
+"""A mask has fewer. Source: pycocotools keeps run lengths in 32 bits."""
 
 _ContentT = TypeVar("_ContentT")
 _RecordT = TypeVar("_RecordT", bound=BaseModel)
@@ -35,7 +47,7 @@ def checked_rle(value: Any) -> CocoRle:
     if not isinstance(size, list) or len(size) != 2 or not all(type(n) is int and n > 0 for n in size):
         raise ValueError(f"RLE size must be two positive integers [height, width], not {size!r}")
     if isinstance(counts, list):
-        if not all(type(n) is int and n >= 0 for n in counts) or sum(counts) != size[0] * size[1]:
+        if not all(type(n) is int and 0 <= n < _MAX_PIXELS for n in counts) or sum(counts) != size[0] * size[1]:
             raise ValueError(f"RLE counts must be lengths that fill {size[0]} x {size[1]} pixels")
         counts = coco.frPyObjects({"size": size, "counts": counts}, *size)["counts"].decode("ascii")
     if not isinstance(counts, str):
@@ -84,7 +96,7 @@ class TruthMask(_Lenient):
     image_id: CheckedId
     segmentation: Annotated[Any, PlainValidator(_rle_or_polygons)]
     category_id: int = 1
-    area: FiniteFloat | None = None
+    area: Annotated[FiniteFloat, Field(ge=0, lt=_MAX_PIXELS)] | None = None
     iscrowd: Literal[0, 1] = 0
 
     def rle(self, size: Size | None) -> CocoRle:
@@ -133,7 +145,7 @@ class SegmentInfo(_Lenient):
     id: int
     category_id: int
     iscrowd: Literal[0, 1] = 0
-    area: int | None = None
+    area: Annotated[int, Field(ge=0, lt=_MAX_PIXELS)] | None = None
 
 
 class PanopticAnnotation(_Lenient):

@@ -14,7 +14,7 @@ from mglmm.eval.classes import CLASSES_NAME
 from mglmm.eval.grounded_files import GroundedTruth, truth_pair
 from mglmm.eval.panoptic_files import PanopticFiles, PanopticFilesScorer
 from mglmm.eval.provenance import git_revision, versions
-from mglmm.eval.report import REPORT_NAME, measured, tables
+from mglmm.eval.report import write_report
 from mglmm.eval.results import scores
 from mglmm.eval.run import RESAMPLES, SCORES_NAME, find, measures_of, score, write_json
 from mglmm.eval.samples import Inputs, file_samples
@@ -109,8 +109,7 @@ def _written(
         "timing": {"scoring_s": round(time.monotonic() - start, 2)},
     }
     write_json(out / SCORES_NAME, result)
-    report = [f"# {benchmark.name}", "", benchmark.about, "", *measured(result), "", *tables(result)]
-    (out / REPORT_NAME).write_text("\n".join(report) + "\n", encoding="utf-8")
+    write_report(out, result, benchmark)
     return result
 
 

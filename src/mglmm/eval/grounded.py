@@ -99,18 +99,18 @@ def maximum_matching(admissible: np.ndarray) -> list[tuple[int, int]]:
     row_of: dict[int, int] = {}
     column_of: dict[int, int] = {}
 
-    def augment(column: int, seen: set[int]) -> bool:
+    def _augment(column: int, seen: set[int]) -> bool:
         for row in np.flatnonzero(admissible[:, column]).tolist():
             if row in seen:
                 continue
             seen.add(row)
-            if row not in column_of or augment(column_of[row], seen):
+            if row not in column_of or _augment(column_of[row], seen):
                 column_of[row], row_of[column] = column, row
                 return True
         return False
 
     for column in range(admissible.shape[1]):
-        augment(column, set())
+        _augment(column, set())
     return [(row_of[column], column) for column in sorted(row_of)]
 
 
@@ -146,35 +146,21 @@ class GroundedMasks(RowMetric):
 
     fields = ("iou", "images", "matched", "truth", "predicted")
 
-    def update(
-        self,
-        truth: Sequence[CocoRle],
-        predicted: Sequence[CocoRle],
-        similarity: np.ndarray,
-        ious: np.ndarray | None = None,
-    ) -> float:
-        """Add one image; `similarity` float64[G, P] of the phrases, `ious` the `iou_table` if it is known.
+    def update(self, ious: np.ndarray, similarity: np.ndarray) -> float:
+        """Add one image: the `iou_table` of its masks and the text similarity of their phrases, both float64[G, P].
 
         Returns its mean IoU.
 
         Raises:
-            ValueError: `similarity` has another shape than truth x predicted masks.
+            ValueError: the two differ in shape.
         """
-        if similarity.shape != (len(truth), len(predicted)):
-            raise ValueError(
-                f"text similarity is {list(similarity.shape)}, but there are {len(truth)} truth and "
-                f"{len(predicted)} predicted masks"
-            )
-        table = iou_table(truth, predicted) if ious is None else ious
-        iou = float(np.mean(np.sort(assigned_ious(table)))) if len(truth) else float(not predicted)
-        admissible = (np.nan_to_num(table) >= MATCH_IOU) & (similarity >= MATCH_SIMILARITY)
-        self.add(
-            iou=iou,
-            images=1,
-            matched=len(maximum_matching(admissible)),
-            truth=len(truth),
-            predicted=len(predicted),
-        )
+        if similarity.shape != ious.shape:
+            raise ValueError(f"text similarity is {list(similarity.shape)}, but the masks are {list(ious.shape)}")
+        num_truth, num_predicted = ious.shape
+        iou = float(np.mean(np.sort(assigned_ious(ious)))) if num_truth else float(not num_predicted)
+        admissible = (np.nan_to_num(ious) >= MATCH_IOU) & (similarity >= MATCH_SIMILARITY)
+        matched = len(maximum_matching(admissible))
+        self.add(iou=iou, images=1, matched=matched, truth=num_truth, predicted=num_predicted)
         return iou
 
     def from_sums(self, sums: Mapping[str, Numbers]) -> dict[str, Numbers]:
@@ -200,24 +186,19 @@ class OfficialGroundedMasks(RowMetric):
 
     fields = ("iou", "images", "matched", "truth_parallel", "truth_serial")
 
-    def update(
-        self,
-        truth: Sequence[CocoRle],
-        predicted: Sequence[CocoRle],
-        similarity: np.ndarray,
-        ious: np.ndarray | None = None,
-    ) -> float:
-        """Add one image; `similarity` float64[G, number of predicted phrases], `ious` its `iou_table` if it is known.
+    def update(self, ious: np.ndarray, similarity: np.ndarray) -> float:
+        """Add one image: the `iou_table` of its masks, float64[G, P], and the text similarity of truth and phrases,
+        float64[G, number of predicted phrases].
 
         Returns its mean IoU.
         """
-        table = iou_table(truth, predicted) if ious is None else ious
+        num_truth = len(ious)
         try:
-            num_matched, num_parallel = len(official_matches(table, similarity)), len(truth)
+            num_matched, num_parallel = len(official_matches(ious, similarity)), num_truth
         except IndexError:
             num_matched, num_parallel = 0, 0
-        iou = official_mean_iou(table)
-        self.add(iou=iou, images=1, matched=num_matched, truth_parallel=num_parallel, truth_serial=len(truth))
+        iou = official_mean_iou(ious)
+        self.add(iou=iou, images=1, matched=num_matched, truth_parallel=num_parallel, truth_serial=num_truth)
         return iou
 
     def from_sums(self, sums: Mapping[str, Numbers]) -> dict[str, Numbers]:

@@ -84,7 +84,7 @@ class GroundedTruth:
         files = prediction_files(folder, self.captions)
         for name, captions in self.captions.items():
             yield self._pair(name, captions, files[name])
-        for name in self.images.keys() - self.captions.keys():
+        for name in [name for name in self.images if name not in self.captions]:
             truth, details, _ = self._truth(name)
             yield GroundedPair(name, truth, details=details)
 

@@ -283,11 +283,11 @@ def stuff_united(segments: Sequence[ClassSegment], things: Mapping[int, bool]) -
 def _by_rank(segments: Sequence[ClassSegment]) -> list[ClassSegment]:
     """From the bottom to the top."""
 
-    def rank(segment: ClassSegment) -> tuple[float, int, str, int]:
+    def _rank(segment: ClassSegment) -> tuple[float, int, str, int]:
         score = 1.0 if segment.score is None else segment.score
         return score, -masks.area(segment.rle), segment.rle["counts"], segment.class_id
 
-    return sorted(segments, key=rank)
+    return sorted(segments, key=_rank)
 
 
 def _overlap(rles: Sequence[CocoRle]) -> bool:

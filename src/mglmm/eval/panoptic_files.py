@@ -96,7 +96,7 @@ class PanopticFiles:
         self._check_classes(self.truth_path, "annotations", [a.category_id for a in truth.annotations])
         found = by_image(self.truth_path, "annotations", truth.annotations, self.images)
 
-        def read(name: ImageId, size: Size | None) -> list[ClassSegment]:
+        def _read(name: ImageId, size: Size | None) -> list[ClassSegment]:
             segments = []
             for a in found[name]:
                 try:
@@ -109,13 +109,13 @@ class PanopticFiles:
                 segments.append(ClassSegment(a.category_id, rle, crowd=bool(a.iscrowd), area=area))
             return segments
 
-        return read
+        return _read
 
     def _encoded(self, results: list[MaskResult]) -> Reader:
         self._check_classes(self.predictions_path, "item", [r.category_id for r in results])
         numbers = by_image(self.predictions_path, "item", results, self.images)
 
-        def read(name: ImageId, size: Size | None) -> list[ClassSegment]:
+        def _read(name: ImageId, size: Size | None) -> list[ClassSegment]:
             for k, result in enumerate(numbers[name]):
                 size = size or (result.segmentation["size"][0], result.segmentation["size"][1])
                 if tuple(result.segmentation["size"]) != size:
@@ -125,7 +125,7 @@ class PanopticFiles:
                     )
             return [ClassSegment(r.category_id, r.segmentation, r.score) for r in numbers[name]]
 
-        return read
+        return _read
 
     def _painted(self, path: Path, annotations: Sequence[PanopticAnnotation]) -> Reader:
         found = unique(path, "annotations", annotations, "image_id")
@@ -137,7 +137,7 @@ class PanopticFiles:
         if missing := [name for name in self.images if name not in found]:
             raise UserError(f"{path}: no annotation for image {missing[0]!r} ({len(missing)} such images)")
 
-        def read(name: ImageId, size: Size | None) -> list[ClassSegment]:
+        def _read(name: ImageId, size: Size | None) -> list[ClassSegment]:
             annotation = found[name]
             picture = path.with_suffix("") / annotation.file_name
             ids = _segment_ids(picture)
@@ -152,7 +152,7 @@ class PanopticFiles:
                 for s in annotation.segments_info
             ]
 
-        return read
+        return _read
 
     def _check_classes(self, path: Path, where: str, class_ids: Sequence[int]) -> None:
         for k, class_id in enumerate(class_ids):
@@ -180,8 +180,8 @@ def _segment_ids(path: Path) -> np.ndarray:
     try:
         with Image.open(path) as image:
             colors = np.asarray(image.convert("RGB"), dtype=np.int64)
-    except UnidentifiedImageError as error:
-        raise UserError(f"{path}: is no picture") from error
+    except (UnidentifiedImageError, SyntaxError) as error:  # the latter is how Pillow tells a broken PNG file
+        raise UserError(f"{path}: is no picture, or a broken one") from error
     except OSError as error:
         raise UserError(f"{path}: {error.strerror or error}") from error
     return np.asarray(colors @ np.array([1, 256, 65536]))

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mglmm import masks
+from mglmm.eval.coco_files import checked_rle
 from mglmm.eval.segmentation import merged
 from mglmm.eval.structure import parents_of
 from mglmm.masks import CocoRle
-from mglmm.schema import GroundedText, Prediction, Sample, Segment, Turn
+from mglmm.schema import GroundedText, Prediction, Sample, Segment, Turn, UserError
 
 IGNORE_KEY = "ignore"
 """Entry of `Sample.meta` with the RLE of pixels that do not count in the scores of regions (nobody labelled them)."""
@@ -83,13 +85,30 @@ def tree_of(answer: GroundedText, segments: Sequence[Segment]) -> tuple[list[Coc
         return rles, parents_of(rles)
     places = {segment.id: k for k, segment in enumerate(named)}
 
-    def nearest(segment_id: int) -> int | None:
+    def _nearest(segment_id: int) -> int | None:
         up = parents.get(segment_id)
         while up is not None and up not in places:
             up = parents.get(up)
         return None if up is None else places[up]
 
-    return rles, [nearest(segment.id) for segment in named]
+    return rles, [_nearest(segment.id) for segment in named]
+
+
+def ignored(sample: Sample) -> CocoRle | None:
+    """The pixels of the sample that do not count, if it names any.
+
+    Raises:
+        UserError: they are no RLE of the size of the image.
+    """
+    given = sample.meta.get(IGNORE_KEY)
+    if given is None:
+        return None
+    try:
+        rle = checked_rle(given)
+        masks.validate(rle, sample.size)
+    except ValueError as error:
+        raise UserError(f"sample {sample.id!r}, field meta.{IGNORE_KEY}: {error}") from error
+    return rle
 
 
 def merged_pair(question: Question, prediction: Prediction) -> tuple[CocoRle, CocoRle]:

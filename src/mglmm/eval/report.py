@@ -68,30 +68,29 @@ class Gallery:
     shelves: Mapping[str, Sequence[Exhibit]]
 
 
-def write_report(
-    out: Path,
-    result: Mapping[str, Any],
-    benchmark: Benchmark,
-    samples: SampleSet,
-    predictions: Path,
-    rated: Sequence[Rated],
-) -> None:
-    """Write `report.md`, `report.html` and the pictures of the best, median and worst answers of every group."""
+def galleries(
+    out: Path, benchmark: Benchmark, samples: SampleSet, predictions: Path, rated: Sequence[Rated]
+) -> list[Gallery]:
+    """The best, median and worst answers of every group that has any; their pictures are written below `out`."""
     folder = out / PICTURES_NAME
     folder.mkdir(exist_ok=True)
     for old in folder.glob("*.jpg"):  # pictures of an earlier, shorter run
         old.unlink()
     with PredictionStore(predictions) as store:
-        galleries = [
+        return [
             Gallery(group, RATINGS[kind], histogram(chosen), exhibits(chosen, samples, store, folder))
             for group, kind in benchmark.scorers.items()
             if (chosen := [r for r in rated if group in r.groups])
         ]
+
+
+def write_report(out: Path, result: Mapping[str, Any], benchmark: Benchmark, shown: Sequence[Gallery] = ()) -> None:
+    """Write `report.md` and `report.html`, with the galleries that are to be shown."""
     lines = [f"# {benchmark.name}", "", benchmark.about, "", *measured(result), "", *tables(result), ""]
-    for gallery in galleries:
+    for gallery in shown:
         lines += _gallery_lines(gallery)
     _write(out / REPORT_NAME, "\n".join(lines).rstrip() + "\n")
-    part = {"about": benchmark.about, "result": result, "measured": measured(result), "galleries": galleries}
+    part = {"about": benchmark.about, "result": result, "measured": measured(result), "galleries": shown}
     _write(out / PAGE_NAME, page(benchmark.name, {benchmark.name: part}))
 
 

@@ -17,7 +17,7 @@ from mglmm.eval.captioning import CaptionTools
 from mglmm.eval.classes import read_classes
 from mglmm.eval.provenance import git_revision, versions, weights_fingerprint
 from mglmm.eval.questions import Question, phrases_of
-from mglmm.eval.report import Rated, write_report, write_suite_report
+from mglmm.eval.report import Rated, galleries, write_report, write_suite_report
 from mglmm.eval.results import NO_SCORE, scores
 from mglmm.eval.samples import Inputs, SampleSet
 from mglmm.eval.scorers import CAPTIONED, CLASSED, PROTOCOLS, Measures, make_scorer
@@ -199,7 +199,7 @@ def score(
     if CAPTIONED.intersection(benchmark.scorers.values()):
         result["captions"] = measures.captions is not None
     write_json(out / SCORES_NAME, result)
-    write_report(out, result, benchmark, samples, predictions, rated)
+    write_report(out, result, benchmark, galleries(out, benchmark, samples, predictions, rated))
     return result
 
 
@@ -238,7 +238,7 @@ def scored(
             )
     if not rated:
         raise UserError(f"{benchmark.name}: these samples hold no question of the benchmark")
-    # all parts are there before the first is scored, so that Java starts once for the texts of all
+    # all parts are there before the first is scored, so that Java reads the texts of all at once
     parts = {group: scorers[kind].subset(items[group]) for group, kind in benchmark.scorers.items()}
     groups = {
         group: {"num_questions": len(images[group])} | counted(invalid[group]) | scores(part, images[group], resamples)

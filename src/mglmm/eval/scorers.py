@@ -22,7 +22,7 @@ from mglmm.eval.panoptic import (
     SemanticIoU,
 )
 from mglmm.eval.phrase_classes import PhraseClasses, PhraseMatches
-from mglmm.eval.questions import IGNORE_KEY, Question, answered, merged_pair, tree_of
+from mglmm.eval.questions import Question, answered, ignored, merged_pair, tree_of
 from mglmm.eval.segmentation import (
     GeneralizedReferring,
     MultiTargetIoU,
@@ -184,12 +184,12 @@ class GroundedScorer(Scorer):
         if self.texts is not None:
             self.texts.add(pair.caption, pair.references)
         table = self.similarity.table(pair.truth_phrases, pair.phrases)
-        self.official.update(pair.truth, pair.predicted, table, ious)
-        if table.shape != (len(pair.truth), len(pair.predicted)):
+        self.official.update(ious, table)
+        if table.shape != ious.shape:
             # what has no phrase is like nothing, and a phrase without a mask finds nothing
             told, said = _fitted(pair.truth_phrases, len(pair.truth)), _fitted(pair.phrases, len(pair.predicted))
             table = self.similarity.table(told, said) * np.outer(np.array(told, str) != "", np.array(said, str) != "")
-        return self.corrected.update(pair.truth, pair.predicted, table, ious)
+        return self.corrected.update(ious, table)
 
     def _look_for_what_is_not_there(
         self, there: Sequence[str], phrases: Sequence[str], exhaustive: Sequence[str] = ()
@@ -211,6 +211,7 @@ class CaptionScorer(Scorer):
     """Texts without masks, compared with all references."""
 
     def __init__(self, tools: CaptionTools) -> None:
+        self.tools = tools
         self.official = OfficialCaptions(tools)
         self.corrected = Captions(tools)
         self.metrics = {"official": [self.official], "corrected": [self.corrected]}
@@ -221,6 +222,8 @@ class CaptionScorer(Scorer):
 
     def add(self, text: str, references: Sequence[str]) -> float:
         """Add one text; returns the same."""
+        if not len(self):
+            self.tools.start()  # it takes seconds, in which the other answers are added
         self.official.update(text, references)
         self.corrected.update(text, references)
         return float(LexicalSimilarity().table(references, [text]).max())
@@ -237,7 +240,7 @@ class ReferringScorer(Scorer):
     def update(self, question: Question, prediction: Prediction) -> float:
         """Add one answer; returns its IoU."""
         truth, predicted = merged_pair(question, prediction)
-        ignore = question.sample.meta.get(IGNORE_KEY)
+        ignore = ignored(question.sample)
         self.official.update([truth], [predicted], [ignore])
         return self.corrected.update(truth, predicted, ignore)
 
@@ -274,7 +277,7 @@ class MultiTargetScorer(Scorer):
         """Add one answer; returns the mean IoU of its targets."""
         truth = answered(question.turn.answer, question.sample.segments)
         predicted = answered(prediction.answer, prediction.segments)
-        ignore = question.sample.meta.get(IGNORE_KEY)
+        ignore = ignored(question.sample)
         return self.corrected.update([s.rle.to_coco() for s in truth], [s.rle.to_coco() for s in predicted], ignore)
 
 

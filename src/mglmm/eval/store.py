@@ -13,7 +13,7 @@ from typing import Any, Self
 from pydantic import BaseModel
 
 from mglmm.eval.questions import Question
-from mglmm.schema import Prediction, UserError, read_line
+from mglmm.schema import Prediction, UserError, check_parents, read_line
 
 PREDICTIONS_NAME = "predictions.jsonl"
 RUN_NAME = "run.json"
@@ -101,8 +101,8 @@ def check(prediction: Prediction, question: Question, where: str) -> None:
     """Nothing, if `prediction` is a well-formed answer to `question`.
 
     Raises:
-        UserError: another instruction, image or mask size, an unknown or repeated segment id, a score that is no
-            number; begins with `where`.
+        UserError: another instruction, image or mask size, an unknown or repeated segment id, parents that make no
+            tree, a score that is no number; begins with `where`.
     """
     if prediction.size != question.sample.size:
         raise UserError(f"{where}, field size: {prediction.size}, but the image is {question.sample.size}")
@@ -114,6 +114,10 @@ def check(prediction: Prediction, question: Question, where: str) -> None:
     ids = [segment.id for segment in prediction.segments]
     if len(set(ids)) != len(ids):
         raise UserError(f"{where}, field segments: segment ids are not unique")
+    try:
+        check_parents(prediction.segments)
+    except ValueError as error:
+        raise UserError(f"{where}, field segments: {error}") from error
     if unknown := sorted(set(prediction.answer.segment_ids) - set(ids)):
         raise UserError(f"{where}, field answer.spans: segments {unknown} do not exist")
     for k, segment in enumerate(prediction.segments):

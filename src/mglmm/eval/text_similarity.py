@@ -114,10 +114,10 @@ def _minilm() -> Callable[[list[str]], np.ndarray]:
         ) from error
     model = load_model(device="cpu")
 
-    def encode(phrases: list[str]) -> np.ndarray:
+    def _encode(phrases: list[str]) -> np.ndarray:
         return model.encode(phrases, batch_size=256, normalize_embeddings=True, show_progress_bar=False)
 
-    return encode
+    return _encode
 
 
 def _bert() -> Callable[[list[str]], np.ndarray]:
@@ -132,7 +132,7 @@ def _bert() -> Callable[[list[str]], np.ndarray]:
         raise UserError(f"{folder}: not all of BERT is there; hf download {BERT[1]}") from error
 
     @torch.inference_mode()
-    def encode(phrases: list[str]) -> np.ndarray:
+    def _encode(phrases: list[str]) -> np.ndarray:
         vectors = np.zeros((len(phrases), model.config.hidden_size))
         by_length = sorted(range(len(phrases)), key=lambda k: len(phrases[k]))  # so that little is padded
         for start in range(0, len(phrases), 256):
@@ -145,7 +145,7 @@ def _bert() -> Callable[[list[str]], np.ndarray]:
             vectors[batch] = ((hidden * there).sum(dim=1) / there.sum(dim=1)).numpy()
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
-    return encode
+    return _encode
 
 
 def _bert_folder() -> str:

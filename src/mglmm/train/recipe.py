@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from mglmm.config import Recipe
+from mglmm.schema import Task
 
 HELD_OUT = 2**30
 """Seeds of the world from here on are held out."""
@@ -27,11 +28,21 @@ OWNED_TRAINER_KEYS = {
 """Settings of TrainingArguments that this project decides -> what to set instead."""
 
 
-class WorldData(Recipe):
+class Entry(Recipe):
+    """What every entry of `data` has: `weight`, its share of the images that are trained on.
+
+    `cap`: at most so many of its images are used, always the same ones. `family`: see `batches`; null: its own.
+    """
+
+    weight: Annotated[float, Field(gt=0)] = 1.0
+    cap: Annotated[int, Field(gt=0)] | None = None
+    family: str | None = None
+
+
+class WorldData(Entry):
     """Pictures of the procedural world, drawn on the fly: seeds `[start, end)`, longer side `size` pixels."""
 
     source: Literal["world"]
-    weight: Annotated[float, Field(gt=0)] = 1.0
     size: Annotated[int, Field(ge=32)] = 256
     start: Annotated[int, Field(ge=0)] = 0
     end: int = HELD_OUT
@@ -43,7 +54,7 @@ class WorldData(Recipe):
         return self
 
 
-class PhotoData(Recipe):
+class PhotoData(Entry):
     """Real photographs with masks: the `split` of the `sets` (folder names) under `root`.
 
     `root` null: the folder that the environment variable MGLMM_PHOTOS names.
@@ -53,17 +64,28 @@ class PhotoData(Recipe):
     root: str | None = None
     sets: tuple[str, ...]
     split: str = "train"
-    weight: Annotated[float, Field(gt=0)] = 1.0
     augment: bool = True
     """Random crop and mirror; the turns are written afterwards."""
 
 
-class SampleData(Recipe):
-    """Your own data: JSON-lines files of `Sample` records with turns, image paths relative to the file."""
+class SampleData(Entry):
+    """Your own data: files of `Sample` records (JSON lines, Parquet, local or remote; `mglmm.data.records`).
+
+    `tasks`: turns of these are made from the segments (`mglmm.data.tasks`) instead of those that the records hold; an
+    image about which there is nothing of that to say is replaced by the next one.
+    """
 
     source: Literal["samples"]
     paths: Annotated[tuple[str, ...], Field(min_length=1)]
-    weight: Annotated[float, Field(gt=0)] = 1.0
+    tasks: tuple[Task, ...] = ()
+    augment: bool = False
+    """Random crop and mirror, before the turns are made; only with `tasks`."""
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "SampleData":
+        if self.augment and not self.tasks:
+            raise ValueError("augment needs tasks: turns that are there already may say left or right")
+        return self
 
 
 Data = Annotated[WorldData | PhotoData | SampleData, Field(discriminator="source")]
@@ -150,6 +172,10 @@ class TrainRecipe(Recipe):
     """Task -> how often its conversations are chosen, relative to 1 for those not named."""
     conversations_per_image: Annotated[int, Field(ge=0)] = 2
     """How many conversations about an image are trained on together; 0: none, images and their words alone."""
+    uscdf: bool = True
+    """Answers in the unified SegCap data format; false: an ablation (`mglmm.data.tasks.without_uscdf`)."""
+    batches: Literal["mixed", "family"] = "mixed"
+    """What a step sees: images of all entries of `data`, or only of entries of one `family`, another one each step."""
     packed: bool = False
     """Put all conversations about an image into one row that holds its tokens once (`mglmm.data.collate`)."""
     grounded_share: Annotated[float, Field(gt=0, le=1)] = 1.0

@@ -101,7 +101,7 @@ def train_model(
         freeze_all_but(model, recipe.trainable)
     else:
         trained = add_lora(model, recipe.lora, recipe.trainable)
-    data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed)
+    data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed, images_per_step)
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
     trainer = GroundingTrainer(trained, args, recipe, data, measure, data_collator=collator)
     if checkpoint is not None and trainer.ema is not None:

@@ -1,6 +1,7 @@
 """From a recipe's words to things: sources, mixture, model, starting weights."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,36 +12,47 @@ from transformers import PreTrainedTokenizerFast
 
 import mglmm
 from mglmm.data import photos
-from mglmm.data.mixture import Mixture, PhotoSource, SampleSource, Source, WorldSource
+from mglmm.data.mixture import Capped, Mixture, PhotoSource, SampleSource, Source, WorldSource
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build
 from mglmm.schema import UserError
-from mglmm.train.recipe import Build, PhotoData, SampleData, TrainRecipe, WorldData
+from mglmm.train.recipe import Build, Data, PhotoData, TrainRecipe, WorldData
 from mglmm.train.trainer import checkpoints
 from mglmm.world.samples import world_sample
 
 
 def make_mixture(
-    recipe: TrainRecipe, data: Sequence[WorldData | PhotoData | SampleData], length: int, seed: int
+    recipe: TrainRecipe, data: Sequence[Data], length: int, seed: int, images_per_step: int | None = None
 ) -> Mixture:
-    """`length` items of the sources in `data`, mixed by weight."""
+    """`length` items of the sources in `data`, mixed by weight; with `images_per_step` in steps as `recipe.batches`."""
     names = [f"{number}:{entry.source}" for number, entry in enumerate(data)]
+    families = {name: entry.family or name for name, entry in zip(names, data, strict=True)}
+    in_steps = images_per_step is not None and recipe.batches == "family"
     return Mixture(
-        {name: make_source(entry) for name, entry in zip(names, data, strict=True)},
+        {name: make_source(entry, recipe.seed) for name, entry in zip(names, data, strict=True)},
         {name: entry.weight for name, entry in zip(names, data, strict=True)},
         length=length,
         seed=seed,
         conversations_per_image=recipe.conversations_per_image,
         task_weights=recipe.task_weights,
+        uscdf=recipe.uscdf,
+        families=families if in_steps else None,
+        step_items=images_per_step or 0,
     )
 
 
-def make_source(entry: WorldData | PhotoData | SampleData) -> Source:
-    """The source that an entry of `data` describes."""
+def make_source(entry: Data, seed: int) -> Source:
+    """The source that an entry of `data` describes; `seed` chooses what a cap leaves."""
+    source = _whole_source(entry)
+    return source if entry.cap is None else Capped(source, entry.cap, seed)
+
+
+def _whole_source(entry: Data) -> Source:
     if isinstance(entry, WorldData):
         return WorldSource(world_sample, entry.size, entry.start, entry.end)
-    if isinstance(entry, SampleData):
-        return SampleSource(entry.paths)
-    return PhotoSource(photos.PhotoSet(entry.root, entry.sets, entry.split), photos.turns, entry.augment)
+    if isinstance(entry, PhotoData):
+        return PhotoSource(photos.PhotoSet(entry.root, entry.sets, entry.split), photos.turns, entry.augment)
+    samples = SampleSource(entry.paths)
+    return PhotoSource(samples, partial(photos.turns, names=entry.tasks), entry.augment) if entry.tasks else samples
 
 
 def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:

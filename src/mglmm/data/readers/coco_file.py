@@ -98,9 +98,13 @@ class CocoFile:
 
     def image(self, entry: Entry, places: Places) -> CocoImage:
         """The record of an image; UserError if it is broken."""
+        self.check(entry)
+        return CocoImage.parse(places.read(entry.offset, entry.length), self.place(entry))
+
+    def check(self, entry: Entry) -> None:
+        """Nothing, if the annotations of an image can be told apart; UserError if not."""
         if entry.id in self.spoiled:
             raise UserError(f"{self.place(entry)}: {self.spoiled[entry.id]}")
-        return CocoImage.parse(places.read(entry.offset, entry.length), self.place(entry))
 
     def annotations(self, image_id: int, places: Places) -> list[bytes]:
         """The JSON text of every annotation of an image, in the file's order."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from mglmm.data.readers.coco_file import CocoCategory, CocoImage, Entry, image_folder
-from mglmm.data.readers.files import check_image, existing, first_folder, inside, read_ids
+from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_ids
 from mglmm.data.readers.json_stream import Places, elements
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
 from mglmm.data.readers.shapes import from_ids
@@ -54,17 +54,14 @@ def coco_panoptic(
     path = existing(root / (annotations or f"annotations/panoptic_{split}.json"), "the annotations")
     file = _PanopticFile(path, on_bad)
     pngs = root / maps if maps else first_folder([path.with_suffix(""), root / f"panoptic_{split}"])
-    folder = image_folder(root, split, images)
+    pictures = Pictures(root, image_folder(root, split, images), check_images)
 
-    def build(item: tuple[int, Places]) -> Sample:
+    def _build(item: tuple[int, Places]) -> Sample:
         image, found = file.read(*item)
-        picture = inside(folder, image.file_name or "")
-        if check_images:
-            check_image(picture, image.size)
         segments, meta = _segments(file, found, inside(pngs, found.file_name), image.size)
         return Sample(
             id=f"coco-panoptic/{image.id}",
-            image=picture.relative_to(root).as_posix(),
+            image=pictures.place(image.file_name or "", image.size),
             size=image.size,
             segments=tuple(segments),
             source="coco-panoptic",
@@ -75,7 +72,7 @@ def coco_panoptic(
 
     with Places(path) as places:
         records = ((number, places) for number in range(len(file.annotations)))
-        yield from each(records, build, lambda item: f"{path}, annotation number {item[0] + 1}", on_bad)
+        yield from each(records, _build, lambda item: f"{path}, annotation number {item[0] + 1}", on_bad)
 
 
 class _PanopticFile:

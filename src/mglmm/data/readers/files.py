@@ -1,9 +1,13 @@
 """Files of data sets: paths that stay inside their folder, sizes of pictures without their pixels, safe unpickling."""
 
+import io
+import json
+import os
 import pickle
 import struct
 import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn
 
@@ -75,6 +79,27 @@ def read_bytes(path: Path) -> bytes:
         raise UserError(f"{path}: {error.strerror}") from error
 
 
+def read_json(path: Path) -> Any:
+    """The value in a JSON file (UTF-8) that is small enough to be held.
+
+    Raises:
+        UserError: it cannot be read, is cut short, or is not JSON.
+    """
+    return parse_json(read_bytes(path), str(path))
+
+
+def parse_json(text: bytes | str, place: str) -> Any:
+    """The value in a JSON text; `place` names it in errors.
+
+    Raises:
+        UserError: it is cut short, or not JSON.
+    """
+    try:
+        return json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{place}: not valid JSON, or cut short ({error})") from None
+
+
 def read_lines(path: Path) -> list[str]:
     """The lines of a UTF-8 file that are not blank, without the space around them.
 
@@ -87,8 +112,10 @@ def read_lines(path: Path) -> list[str]:
         raise UserError(f"{path}: not UTF-8 text") from error
 
 
-def image_size(path: Path) -> tuple[int, int]:
+def image_size(path: Path, content: bytes | None = None) -> tuple[int, int]:
     """(height, width) of the upright picture in a file, from its header alone.
+
+    `content`: the picture itself, where it stands inside of another file, that `path` names in errors.
 
     Raises:
         UserError: missing, not a picture, or above `MAX_PIXELS`.
@@ -97,7 +124,7 @@ def image_size(path: Path) -> tuple[int, int]:
         # Pillow's own limit only warns at this size, and says so on the terminal
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
+            with Image.open(path if content is None else io.BytesIO(content)) as file:
                 width, height = file.size
                 turned = file.getexif().get(_ORIENTATION_TAG) in _TURNED
     except FileNotFoundError:
@@ -122,15 +149,49 @@ def check_image(path: Path, size: tuple[int, int]) -> None:
         raise UserError(f"{path}: the picture is {found[0]} x {found[1]}, its record says {size[0]} x {size[1]}")
 
 
-def read_ids(path: Path) -> np.ndarray:
+@dataclass(frozen=True)
+class Pictures:
+    """The pictures of a data set: where they lie, and whether they must be there and of the size stated."""
+
+    root: Path
+    folder: Path
+    check: bool
+
+    def place(self, name: str, size: tuple[int, int]) -> str:
+        """Where the picture called `name` lies, relative to the root, as `Sample.image` has it.
+
+        Raises:
+            UserError: the name leads out of the folder, or (if they are checked) there is no picture of this `size`.
+        """
+        path = inside(self.folder, name)
+        if self.check:
+            check_image(path, size)
+        return self._relative(path)
+
+    def measure(self, name: str) -> tuple[str, tuple[int, int]]:
+        """Where the picture called `name` lies, as `place`, and its size, for data sets that do not state it.
+
+        Raises:
+            UserError: the name leads out of the folder, or there is no picture.
+        """
+        path = inside(self.folder, name)
+        return self._relative(path), image_size(path)
+
+    def _relative(self, path: Path) -> str:
+        return Path(os.path.relpath(path, self.root)).as_posix()
+
+
+def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
     """int32[H, W] of a PNG whose pixels are ids: grey or palette as they are, color as R + 256 G + 65536 B.
+
+    `content` as of `image_size`.
 
     Raises:
         UserError: missing, not a picture, damaged, or of a mode that holds no ids.
     """
-    image_size(path)
+    image_size(path, content)
     try:
-        with Image.open(path) as file:
+        with Image.open(path if content is None else io.BytesIO(content)) as file:
             mode, values = file.mode, np.asarray(file)
     except _BROKEN_PICTURE as error:
         raise UserError(f"{path}: the picture is damaged ({error})") from None
@@ -146,9 +207,11 @@ class _PlainUnpickler(pickle.Unpickler):
     """Builds numbers, texts, lists, tuples, sets and dicts; anything else would be code of the file's choice."""
 
     def find_class(self, module: str, name: str) -> NoReturn:
+        """Refuse to look up a class or function."""
         raise UserError(f"asks for {module}.{name}; only numbers, texts, lists and dicts are read from a pickle")
 
     def persistent_load(self, pid: Any) -> NoReturn:
+        """Refuse to look up an object outside of the file."""
         raise UserError("refers to objects outside of itself; only plain data is read from a pickle")
 
 

@@ -1,7 +1,6 @@
 """Plain folders of your own: pictures, masks as PNG, and a table of phrases."""
 
 import csv
-import json
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 from pydantic import BeforeValidator
 
 from mglmm.data.readers.coco_captions import wording
-from mglmm.data.readers.files import existing, image_size, inside, read_ids
+from mglmm.data.readers.files import existing, image_size, inside, parse_json, read_ids
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
 from mglmm.instructions import instruction
 from mglmm.phrasing import Mention, grounded
@@ -64,7 +63,7 @@ def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool
         path = existing(root / f"{split}.jsonl", f"the phrases (or {split}.csv)")
     done: set[str] = set()
 
-    def build(lines: list[_Line]) -> Sample:
+    def _build(lines: list[_Line]) -> Sample:
         rows = []
         for line in lines:
             if isinstance(line.row, UserError):
@@ -92,7 +91,7 @@ def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool
         )
 
     groups = (list(group) for _, group in groupby(_lines(path), key=lambda line: line.image))
-    yield from each(groups, build, lambda lines: f"{path}, line {lines[0].number}", on_bad)
+    yield from each(groups, _build, lambda lines: f"{path}, line {lines[0].number}", on_bad)
 
 
 def _lines(path: Path) -> Iterator[_Line]:
@@ -109,20 +108,13 @@ def _lines(path: Path) -> Iterator[_Line]:
             else:
                 for number, text in enumerate(file, start=1):
                     if text.strip():
-                        yield _line(_cells(text, f"{path}, line {number}"), path, number)
+                        yield _line(parse_json(text, f"{path}, line {number}"), path, number)
     except OSError as error:
         raise UserError(f"{path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"{path}: not UTF-8 text") from error
     except csv.Error as error:
         raise UserError(f"{path}: not a CSV table ({error})") from error
-
-
-def _cells(text: str, place: str) -> Any:
-    try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise UserError(f"{place}: not valid JSON ({error.msg})") from None
 
 
 def _line(cells: Any, path: Path, number: int) -> _Line:

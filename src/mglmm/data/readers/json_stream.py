@@ -66,6 +66,7 @@ class _Scanner:
         self.decoder = json.JSONDecoder()
 
     def run(self) -> Iterator[Element]:
+        """Every element of the file."""
         self.read_more(CHUNK_BYTES)
         if self.text.startswith("\xef\xbb\xbf"):
             self.place = 3  # the byte order mark that some editors write
@@ -87,6 +88,7 @@ class _Scanner:
             raise self.mistake("nothing should follow")
 
     def array(self, key: str) -> Iterator[Element]:
+        """The elements of the array that begins here."""
         self.place += 1
         while self.more("]"):
             yield self.value()._replace(key=key)
@@ -132,6 +134,7 @@ class _Scanner:
             self.read_more(CHUNK_BYTES)
 
     def take(self, wanted: str) -> None:
+        """Go past the character that must follow here."""
         if self.peek() != wanted:
             raise self.mistake(f"{wanted!r} is missing")
         self.place += 1
@@ -144,6 +147,7 @@ class _Scanner:
         self.start, self.place, self.ended = self.start + behind, self.place - behind, len(added) < count
 
     def mistake(self, what: str, place: int | None = None) -> UserError:
+        """The error that says what is wrong at `place` (default: here)."""
         at_end = self.ended and (self.place if place is None else place) >= len(self.text.rstrip())
         byte = self.start + (self.place if place is None else place)
         reason = "the file is cut short" if at_end or what.startswith("Unterminated string") else "not valid JSON"

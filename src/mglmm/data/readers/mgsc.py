@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict
 
 from mglmm import masks
 from mglmm.data.readers.coco_captions import wording
-from mglmm.data.readers.files import check_image, existing, first_folder, image_size, inside, read_bytes, read_lines
+from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_json, read_lines
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
 from mglmm.data.readers.shapes import FileRle, from_rle
 from mglmm.instructions import instruction
@@ -69,22 +69,20 @@ def mgsc(
     listing = existing(root / f"{split}.txt", "the file names of the split, one a line")
     names = Counter(read_lines(listing))
     folder = root / annotations if annotations else first_folder([root / "annotations", root])
-    pictures = root / images if images else first_folder([root / "images", root])
+    pictures = Pictures(root, root / images if images else first_folder([root / "images", root]), check_images)
     for name, times in names.items():
         if times > 1:
             on_bad(UserError(f"{listing}: {name} stands there {times} times"))
 
-    def build(name: str) -> Sample:
-        path = existing(inside(folder, name), f"an annotation that {listing.name} names")
+    def _build(file: str) -> Sample:
+        path = existing(inside(folder, file), f"an annotation that {listing.name} names")
         nodes = _read_nodes(path)
-        picture = inside(pictures, nodes[0]["file_name"])
         segments, stored = _segments(nodes, str(path))
-        size = segments[0].rle.size if segments else image_size(picture)
-        if check_images:
-            check_image(picture, size)
+        name = nodes[0]["file_name"]
+        size = segments[0].rle.size if segments else pictures.measure(name)[1]
         return Sample(
             id=f"mgsc/{path.stem}",
-            image=picture.relative_to(root).as_posix(),
+            image=pictures.place(name, size),
             size=size,
             segments=tuple(segments),
             turns=tuple(_turns(stored, path)),
@@ -93,7 +91,7 @@ def mgsc(
             meta={NODES: stored},
         )
 
-    yield from each(names, build, lambda name: str(folder / name), on_bad)
+    yield from each(names, _build, lambda name: str(folder / name), on_bad)
 
 
 def write_mgsc(samples: Iterable[Sample], folder: Path) -> int:
@@ -135,10 +133,7 @@ def nodes_of(sample: Sample) -> list[dict[str, Any]]:
 
 def _read_nodes(path: Path) -> list[dict[str, Any]]:
     """The nodes of a file as they stand there, their fields checked."""
-    try:
-        nodes = json.loads(read_bytes(path))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: not valid JSON, or cut short ({error})") from None
+    nodes = read_json(path)
     if not isinstance(nodes, list) or not nodes:
         raise UserError(f"{path}: holds no list of nodes")
     for number, value in enumerate(nodes):

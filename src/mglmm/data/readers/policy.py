@@ -10,10 +10,17 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mglmm.grounding import render
 from mglmm.schema import Sample, UserError
 
 S = TypeVar("S", bound="SourceRecord")
 T = TypeVar("T")
+
+Reader = Callable[..., Iterator[Sample]]
+"""`reader(root, split, *, on_bad=refuse, check_images=True, ...)`: the samples of one split, image by image.
+
+It raises UserError if a file is missing or broken as a whole; or, by the default `on_bad`, for the first broken record.
+"""
 
 OnBad = Callable[[UserError], None]
 """Called with the one clear line about a broken record; either raises it or returns, and the record is left out."""
@@ -74,10 +81,32 @@ class Skipped:
             self.first.append(str(error))
 
 
+def record_mistakes(sample: Sample) -> list[str]:
+    """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
+    found = []
+    for segment in sample.segments:
+        if not segment.area:
+            found.append(f"segment {segment.id} has an empty mask")
+        if not segment.label.strip():
+            found.append(f"segment {segment.id} has an empty label")
+        if segment.score is not None and not 0 <= segment.score <= 1:
+            found.append(f"segment {segment.id} has the score {segment.score}, outside of 0..1")
+    for index, turn in enumerate(sample.turns):
+        if not turn.instruction.strip():
+            found.append(f"turn {index} has an empty instruction")
+        try:
+            render(turn.answer)
+        except ValueError as error:
+            found.append(f"turn {index}: {error}")
+    return found
+
+
 def each(
     records: Iterable[T], build: Callable[[T], Sample], place: Callable[[T], str], on_bad: OnBad
 ) -> Iterator[Sample]:
     """The sample of every record, one at a time; a record that cannot be built goes to `on_bad` instead.
+
+    So does a sample with mistakes (`record_mistakes`): what is converted is what `mglmm data check` accepts.
 
     `build` raises UserError, which names its place already, or ValueError (of which pydantic's is one), to which
     `place(record)` is added.
@@ -92,4 +121,8 @@ def each(
         except ValueError as error:
             on_bad(UserError(f"{place(record)}: {error}"))
         else:
-            yield sample
+            mistakes = record_mistakes(sample)
+            if mistakes:
+                on_bad(UserError(f"{place(record)}: {mistakes[0]}"))
+            else:
+                yield sample

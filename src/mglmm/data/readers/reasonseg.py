@@ -1,6 +1,5 @@
 """ReasonSeg: questions that must be understood before anything can be segmented."""
 
-import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 
 from mglmm import masks
 from mglmm.data.readers.coco_captions import wording
-from mglmm.data.readers.files import image_size, read_bytes
+from mglmm.data.readers.files import image_size, parse_json, read_bytes
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
 from mglmm.instructions import instruction, sentence_case
 from mglmm.phrasing import Mention, Piece, grounded
@@ -62,7 +61,7 @@ def reasonseg(
         raise UserError(f"{folder}: no such folder; the splits of ReasonSeg are train, val and test")
     told = _explanations(root / "explanatory" / "train.json", on_bad) if explanations and split == "train" else {}
 
-    def build(path: Path) -> Sample:
+    def _build(path: Path) -> Sample:
         picture = path.with_suffix(".jpg")
         size = image_size(picture)
         record = Reason.parse(_text(path), str(path))
@@ -81,7 +80,7 @@ def reasonseg(
             meta={"ignore": masks.encode(ignore)} if ignore.any() else {},
         )
 
-    yield from each(sorted(folder.glob("*.json")), build, str, on_bad)
+    yield from each(sorted(folder.glob("*.json")), _build, str, on_bad)
 
 
 def _turns(record: Reason, told: Sequence[Explanation], name: str) -> Iterator[Turn]:
@@ -144,10 +143,7 @@ def _explanations(path: Path, on_bad: OnBad) -> dict[str, list[Explanation]]:
     found: dict[str, list[Explanation]] = {}
     if not path.is_file():
         return found
-    try:
-        entries = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path}: not valid JSON ({error})") from None
+    entries = parse_json(_text(path), str(path))
     for number, entry in enumerate(entries if isinstance(entries, list) else [entries], start=1):
         try:
             explanation = Explanation.of(entry, f"{path}, entry {number}")

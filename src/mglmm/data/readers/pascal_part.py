@@ -1,0 +1,101 @@
+"""Pascal-Part: the objects of VOC 2010 with their parts, as Matlab files."""
+
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_bytes, read_lines
+from mglmm.data.readers.policy import OnBad, each, refuse
+from mglmm.schema import Rle, Sample, Segment, UserError
+
+
+def pascal_part(
+    root: Path,
+    split: str,
+    *,
+    on_bad: OnBad = refuse,
+    check_images: bool = True,
+    annotations: str = "",
+    images: str = "",
+) -> Iterator[Sample]:
+    """Pascal-Part: 20 classes of things and their parts, with `parent`; names and codes are the files'.
+
+    Classes are those of VOC except "table"; parts are coded as in "lear" (left ear) or "rlarm" (right lower arm). Ids
+    count the objects and, behind each, its parts from 1. Splits are those of VOC 2010 (train, val, trainval), or "all"
+    for every file in the folder. Parts that no pixel shows are `meta["hidden"]`. Needs scipy (`pip install
+    mglmm[train]`). The set as VLPart exports it to COCO's layout is read by `coco`.
+
+    Source: http://www.stat.ucla.edu/~xianjie.chen/pascal_part_dataset/pascal_part.html (arXiv 1406.2031).
+    Licence: none stated for annotations; images under the Flickr terms of each.
+    Tree: `ROOT/Annotations_Part/2008_000003.mat`, `ROOT/VOC2010/` (or `ROOT/VOCdevkit/VOC2010/`) with
+    `ImageSets/Main/SPLIT.txt` and `JPEGImages/*.jpg`.
+    Convert: `mglmm data convert pascal-part --root pascal_part --split val --out pascal-part-val.jsonl`
+    """
+    voc = first_folder([root / "VOC2010", root / "VOCdevkit" / "VOC2010"])
+    folder = root / (annotations or "Annotations_Part")
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; it should hold the annotations (.mat)")
+    pictures = Pictures(root, root / images if images else voc / "JPEGImages", check_images)
+    if split == "all":
+        names = sorted(path.stem for path in folder.glob("*.mat"))
+    else:
+        names = read_lines(existing(voc / "ImageSets" / "Main" / f"{split}.txt", "the names of the split"))
+
+    def _build(name: str) -> Sample:
+        path = existing(inside(folder, f"{name}.mat"), "the annotation of an image of the split")
+        segments, hidden = _segments(path)
+        size = segments[0].rle.size if segments else pictures.measure(f"{name}.jpg")[1]
+        return Sample(
+            id=f"pascal-part/{name}",
+            image=pictures.place(f"{name}.jpg", size),
+            size=size,
+            segments=tuple(segments),
+            source="pascal-part",
+            split=split,
+            meta={"hidden": hidden} if hidden else {},
+        )
+
+    yield from each(names, _build, lambda name: str(folder / name), on_bad)
+
+
+def _segments(path: Path) -> tuple[list[Segment], list[dict[str, Any]]]:
+    """Objects and parts of a file, and those without a pixel."""
+    found: list[Segment] = []
+    hidden: list[dict[str, Any]] = []
+    number = 0
+    try:
+        for thing in _load(path)["anno"][0, 0]["objects"][0]:
+            number += 1
+            whole = number
+            entries: list[tuple[Any, Any, int | None]] = [(thing["class"], thing["mask"], None)]
+            entries += [(part["part_name"], part["mask"], whole) for part in thing["parts"].ravel()]
+            for number, (name, mask, parent) in enumerate(entries, start=whole):
+                label = str(name.item())
+                if mask.any():
+                    rle = Rle.from_mask(np.asarray(mask != 0))
+                    # the parts of a thing of which no pixel is marked stand for themselves
+                    above = parent if thing["mask"].any() else None
+                    found.append(Segment(id=number, rle=rle, label=label, parent=above))
+                else:
+                    hidden.append({"id": number, "label": label, "parent": parent})
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
+        raise UserError(f"{path}: is no annotation of Pascal-Part ({error})") from None
+    return found, hidden
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """The variables of a Matlab file."""
+    try:
+        from scipy.io import loadmat
+        from scipy.io.matlab import MatReadError
+    except ImportError:
+        raise UserError("Matlab files are read with scipy: pip install mglmm[train]") from None
+    try:
+        loaded: dict[str, Any] = loadmat(io.BytesIO(read_bytes(path)))
+    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError, EOFError, zlib.error) as error:
+        raise UserError(f"{path}: the Matlab file is damaged ({' '.join(str(error).split())})") from None
+    return loaded

@@ -1,0 +1,129 @@
+"""Several files of samples made one, one cut in several, and images unpacked: `mglmm data merge` and `split`."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from mglmm.data.readers.files import inside
+from mglmm.data.records import Address, Line, folder_of, lines, moved, watched
+from mglmm.schema import Sample, UserError, write_jsonl
+
+
+def transferred(address: Address, target: Path, images: str = "") -> Iterator[Sample]:
+    """The samples of a file for one in the folder `target`: the images' paths are made relative to that.
+
+    An embedded image is written to where its path says, if it is not there; or, with `images`, into that folder below
+    `target` under the sample's number.
+
+    Raises:
+        UserError: a record is no sample, another image is there, or an embedded image's path leads out of `target`.
+    """
+    source = folder_of(str(address))
+    for number, line in enumerate(watched(lines(address), str(address))):
+        sample = line.sample()
+        if line.image is None:
+            yield from moved([sample], source, str(target))
+        else:
+            name = f"{images}/{number:08d}{Path(sample.image).suffix}" if images else sample.image
+            unpack(line, target, name)
+            yield sample.model_copy(update={"image": name})
+
+
+def unpack(line: Line, folder: Path, name: str) -> None:
+    """Write the embedded image of a record to `folder / name`, unless it is there already.
+
+    Raises:
+        UserError: another image is there, the name leads out of the folder, or it cannot be written.
+    """
+    path = folder / name
+    try:
+        if path.is_file():
+            if path.read_bytes() != line.image:
+                raise UserError(f"{path}: is another image than the one in {line.file}, {line.where}; choose --images")
+            return
+        path = _inside(folder, name, line)
+        make_folder(path.parent)
+        partial = path.with_name(path.name + ".partial")
+        partial.write_bytes(line.image or b"")
+        partial.replace(path)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _inside(folder: Path, name: str, line: Line) -> Path:
+    try:
+        return inside(folder, name)
+    except UserError as error:
+        raise UserError(f"{line.file}, {line.where}: {error}; give --images, the folder to write them to") from None
+
+
+def make_folder(path: Path) -> Path:
+    """The folder, made if it is not there; UserError if it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{path}: the folder cannot be made ({error.strerror})") from error
+    return path
+
+
+def merge(addresses: Sequence[Address], out: Path, rename: bool = False) -> int:
+    """Write the samples of several files to one; returns their number. `rename`: put the file's name before each id.
+
+    Raises:
+        UserError: two samples have the same id, or a file cannot be read or written.
+    """
+    return write_jsonl(out, _merged(addresses, out.parent, rename))
+
+
+def _merged(addresses: Sequence[Address], folder: Path, rename: bool) -> Iterator[Sample]:
+    owners: dict[str, Address] = {}
+    for address in addresses:
+        name = Path(str(address).rstrip("/")).name.partition(".")[0]
+        for sample in transferred(address, folder):
+            sample_id = f"{name}/{sample.id}" if rename else sample.id
+            if sample_id in owners:
+                raise UserError(f"{address}: sample {sample_id} is in {owners[sample_id]} too; give --rename")
+            owners[sample_id] = address
+            yield sample.model_copy(update={"id": sample_id}) if rename else sample
+
+
+def split(address: Address, out: Path, shares: Mapping[str, float], seed: int = 0) -> dict[str, int]:
+    """Write `out`/PART.jsonl for every part, with its share of the images; returns the number of samples of each.
+
+    All samples of an image are in the same part. Which part that is depends on the seed and the images' paths alone,
+    not on their order. A sample's `split` becomes the part's name.
+
+    Raises:
+        UserError: the shares do not sum to 1, or a part would be empty.
+    """
+    if any(share <= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
+        raise UserError(f"--parts {dict(shares)}: shares must be above 0 and sum to 1, as in train=0.9 val=0.1")
+    images = sorted(
+        {line.sample().image for line in watched(lines(address), "looking at images")},
+        key=lambda image: _mixed(seed, image),
+    )
+    part_of: dict[str, str] = {}
+    end = 0.0
+    for part, share in shares.items():
+        start, end = end, end + share
+        chosen = images[round(start * len(images)) : round(end * len(images))]
+        if not chosen:
+            raise UserError(f"{address}: {len(images)} images are too few for the part {part}={share}")
+        part_of |= dict.fromkeys(chosen, part)
+    make_folder(out)
+    return {part: write_jsonl(out / f"{part}.jsonl", _part(address, out, part, part_of)) for part in shares}
+
+
+def _part(address: Address, out: Path, part: str, part_of: Mapping[str, str]) -> Iterator[Sample]:
+    source = folder_of(str(address))
+    for line in watched(lines(address), f"writing {part}"):
+        sample = line.sample()
+        if part_of[sample.image] == part:
+            if line.image is not None:
+                unpack(line, out, sample.image)
+            kept = sample.model_copy(update={"split": part})
+            yield from [kept] if line.image is not None else moved([kept], source, str(out))
+
+
+def _mixed(seed: int, image: str) -> bytes:
+    return hashlib.blake2b(f"{seed}\0{image}".encode(), digest_size=16).digest()
