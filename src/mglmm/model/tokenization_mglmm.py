@@ -11,6 +11,7 @@ from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 from transformers import PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import generate_merges
 
 from mglmm.schema import UserError
 
@@ -75,11 +76,12 @@ def load_llama_tokenizer(path: Path, added: Sequence[str], image_token: str = "<
         image_token: stands where the image's features go.
 
     Raises:
-        UserError: the file is no sentencepiece model of byte pairs.
+        UserError: the file is no sentencepiece model of byte pairs, or sentencepiece is not installed.
     """
-    from sentencepiece import SentencePieceProcessor
-    from transformers.tokenization_utils_base import generate_merges
-
+    try:
+        from sentencepiece import SentencePieceProcessor
+    except ModuleNotFoundError as error:
+        raise UserError("reading tokenizer.model needs sentencepiece: pip install 'mglmm[convert]'") from error
     try:
         pieces = SentencePieceProcessor(model_file=str(path))
     except (RuntimeError, OSError) as error:
