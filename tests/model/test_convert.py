@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, losses
 from mglmm.model.convert import convert
 from mglmm.schema import UserError
 
@@ -123,7 +123,46 @@ def test_teacher_forced_logits_are_those_recorded(converted: Converted) -> None:
         expected = torch.from_numpy(record["tf_logits"])
         torch.testing.assert_close(output.logits[:, : expected.shape[1], : expected.shape[2]], expected, **LOGITS)
         compared += 1
-    assert compared
+    if not compared:
+        pytest.skip("no teacher-forced logits are recorded")
+
+
+def test_training_losses_are_those_recorded(converted: Converted) -> None:
+    """Three conversations about two images in one padded batch; masks are compared at each image's own size."""
+    if not (converted.root / "expected" / "train.npz").is_file():
+        pytest.skip("no training step is recorded")
+    record, names = converted.record("train"), converted.meta["train"]["images"]
+    images = [converted.image(name) for name in names]
+    config = converted.model.config.lmm_config
+    expanded: list[list[torch.Tensor]] = [[], [], []]
+    for ids, labels, seen in zip(record["input_ids"], record["labels"], record["attention_masks"], strict=True):
+        times = torch.from_numpy(np.where(ids == -200, config.image_seq_length, 1))
+        rows = (np.where(ids == -200, config.image_token_id, ids), labels, seen)
+        for column, row in zip(expanded, rows, strict=True):
+            column.append(torch.from_numpy(row).repeat_interleave(times))
+    input_ids, labels, attention_mask = (torch.stack(column) for column in expanded)
+    with torch.no_grad():
+        output = converted.model(
+            input_ids=input_ids,
+            attention_mask=attention_mask.long(),
+            labels=labels,
+            pixel_values=converted.processor.pixels(images)["pixel_values"],
+            grounding_pixel_values=converted.processor.grounding_pixels(images),
+            row_image_index=torch.from_numpy(np.repeat(np.arange(len(images)), np.diff(record["offset"]))),
+        )
+    assert output.lm_loss.item() == pytest.approx(float(record["ce_loss"]), rel=1e-5)
+    truths = [torch.from_numpy(record[f"gt_masks_{n}"]).float() for n in range(len(images))]
+    parts = output.mask_logits.split([len(truth) for truth in truths])
+    bce = dice = 0.0
+    for image, logits, truth in zip(images, parts, truths, strict=True):
+        full = converted.processor.resize_masks(logits, (image.height, image.width))
+        bce += float(losses.mask_bce(full, truth)) * len(truth)
+        dice += float(losses.mask_dice(full, truth)) * len(truth)
+    num_masks = sum(map(len, truths))
+    weighted = (converted.model.config.mask_bce_weight * bce, converted.model.config.mask_dice_weight * dice)
+    recorded = (record["mask_bce_loss"], record["mask_dice_loss"])
+    for part, expected in zip(weighted, recorded, strict=True):
+        assert part / num_masks == pytest.approx(float(expected), rel=1e-5)
 
 
 def copy_of(name: str, folder: Path) -> Path:
