@@ -128,9 +128,10 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if not target.startswith(("http://", "https://")):
             path, _, anchor = target.partition("#")
-            assert (page.parent / path).exists(), f"{page.name}: {target}"
+            there = page.parent / path if path else page
+            assert there.exists(), f"{page.name}: {target}"
             if anchor:
-                headings = re.findall(r"^#+ (.*)$", (page.parent / path).read_text(encoding="utf-8"), re.MULTILINE)
+                headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
                 assert anchor in [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
 
 

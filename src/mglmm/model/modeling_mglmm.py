@@ -301,22 +301,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             generate_inputs: further arguments of transformers' `generate`, e.g. a streamer.
         """
         config = self.config
-        eos = self.generation_config.eos_token_id
         constrained = config.constrain_markup if constrain_markup is None else constrain_markup
-        processors = (
-            []
-            if not constrained
-            else [
-                MarkupConstraint(
-                    config.phrase_start_token_id,
-                    config.phrase_end_token_id,
-                    config.seg_token_id,
-                    eos[0] if isinstance(eos, list) else eos,
-                    input_ids.shape[1],
-                    max_new_tokens,
-                )
-            ]
-        )
         recorder = SegRecorder(self.get_output_embeddings(), config.seg_token_id, len(input_ids))
         generation_config = copy.deepcopy(self.generation_config)
         generation_config.max_new_tokens = max_new_tokens
@@ -327,11 +312,20 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
                 input_ids=input_ids,
                 attention_mask=attention_mask,
                 generation_config=generation_config,
-                logits_processor=processors,
+                logits_processor=[self._constraint(input_ids.shape[1], max_new_tokens)] if constrained else [],
                 stopping_criteria=[recorder],
                 **generate_inputs,
             )[:, input_ids.shape[1] :]
         return self._decode_answers(sequences, recorder.rows, grounding, row_image_index)
+
+    def _constraint(self, prompt_length: int, max_new_tokens: int) -> MarkupConstraint:
+        """What keeps the markup well formed, for tokens behind a prompt of this length."""
+        config, eos = self.config, self.generation_config.eos_token_id
+        start, end = config.phrase_start_token_id, config.phrase_end_token_id
+        if start is None or end is None:
+            raise ValueError("this model has no tokens for phrases, so its markup cannot be constrained")
+        stop = eos[0] if isinstance(eos, list) else eos
+        return MarkupConstraint(start, end, config.seg_token_id, stop, prompt_length, max_new_tokens)
 
     def _decode_answers(
         self,

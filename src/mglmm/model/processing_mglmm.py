@@ -75,12 +75,12 @@ class MGLMMProcessor(ProcessorMixin):
         super().__init__(image_processor, tokenizer, grounding_image_processor, chat_template=chat_template, **kwargs)
 
     @classmethod
-    def from_pretrained(cls, pretrained_model_name_or_path: Any, **kwargs: Any) -> "MGLMMProcessor":
+    def from_pretrained(cls, pretrained_model_name_or_path: Any, *args: Any, **kwargs: Any) -> "MGLMMProcessor":
         """The processor saved in a folder (or on the hub), its image processors on the backend it was saved for."""
         saved, _ = cls.get_processor_dict(pretrained_model_name_or_path, **kwargs)
         if saved.get("image_backend"):
             kwargs.setdefault("backend", saved["image_backend"])
-        processor = super().from_pretrained(pretrained_model_name_or_path, **kwargs)
+        processor = super().from_pretrained(pretrained_model_name_or_path, *args, **kwargs)
         if saved.get("image_backend") == "pil":  # transformers hands `backend` to the first image processor alone
             name = saved["grounding_image_processor"]["image_processor_type"]
             pil = cls.get_possibly_dynamic_module(f"{name}Pil")

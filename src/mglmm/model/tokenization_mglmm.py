@@ -37,7 +37,7 @@ class LegacyLlamaTokenizer(PreTrainedTokenizerFast):
         **kwargs: Any,
     ) -> str:
         ids = [token_ids] if isinstance(token_ids, int) else list(token_ids)
-        special = set(self.convert_tokens_to_ids(list(SPECIAL)))
+        special = {i for i in map(self.backend_tokenizer.token_to_id, SPECIAL) if i is not None}
         if skip_special_tokens:
             ids = [i for i in ids if i not in special]
         added = set(self.added_tokens_decoder) - special

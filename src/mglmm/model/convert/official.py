@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from transformers import AutoConfig, GenerationConfig, LlavaConfig
+from transformers import GenerationConfig, LlavaConfig
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
@@ -94,9 +94,8 @@ def convert(
         write_shards(partial, ((name, read()) for name, read in plan.items()))
         _write_rest(partial, config, tokenizer, layout, tower, source)
         partial.rename(output)
-    except BaseException:
+    finally:
         shutil.rmtree(partial, ignore_errors=True)
-        raise
     return output
 
 
@@ -147,8 +146,7 @@ def _config(
     vision = {**vision.get("vision_config", vision), "model_type": "clip_vision_model"}
     text = {name: official[name] for name in _TEXT_FIELDS if official.get(name) is not None}
     added = tokenizer.get_added_vocab()
-    lmm: LlavaConfig = AutoConfig.for_model(
-        "llava",
+    lmm = LlavaConfig(
         text_config={"model_type": "llama", "vocab_size": added["<image>"] + 1, "tie_word_embeddings": False, **text},
         vision_config=vision,
         image_token_index=added["<image>"],
@@ -172,8 +170,13 @@ def _config(
         phrase_end_token_id=added.get("</p>"),
         constrain_markup=False,
         tie_word_embeddings=False,
-        dtype=next(weights[key].dtype for key in weights if key.endswith("lm_head.weight")),
+        dtype=_dtype(weights),
     )
+
+
+def _dtype(weights: TensorFiles) -> torch.dtype:
+    """The type that the checkpoint is stored in."""
+    return next(weights[key].dtype for key in weights if key.endswith("lm_head.weight"))
 
 
 def _has_single_projector(weights: TensorFiles) -> bool:
@@ -209,9 +212,9 @@ def _plan(weights: TensorFiles, tower: TensorFiles, layout: Layout, config: MGLM
         if name is not None:
             plan[prefix + inner + name] = _reader(tower, key, lora_alpha)
     if _has_single_projector(weights):  # the second layer lets everything through
-        width = ours["lmm.model.multi_modal_projector.linear_2.bias"][0]
-        plan["lmm.model.multi_modal_projector.linear_2.weight"] = lambda: torch.eye(width, dtype=config.dtype)
-        plan["lmm.model.multi_modal_projector.linear_2.bias"] = lambda: torch.zeros(width, dtype=config.dtype)
+        width, dtype = ours["lmm.model.multi_modal_projector.linear_2.bias"][0], _dtype(weights)
+        plan["lmm.model.multi_modal_projector.linear_2.weight"] = lambda: torch.eye(width, dtype=dtype)
+        plan["lmm.model.multi_modal_projector.linear_2.bias"] = lambda: torch.zeros(width, dtype=dtype)
     unknown += [name for name in plan if name not in ours]
     missing = [name for name in ours if name not in plan and name not in _TIED]
     if unknown or missing:

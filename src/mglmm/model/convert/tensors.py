@@ -110,7 +110,7 @@ def write_shards(folder: Path, tensors: Iterable[tuple[str, torch.Tensor]], shar
     if len(shards) == 1:
         _part(folder, 0).rename(folder / "model.safetensors")
         return
-    weight_map = {}
+    weight_map: dict[str, str] = {}
     for number, names in enumerate(shards):
         final = f"model-{number + 1:05d}-of-{len(shards):05d}.safetensors"
         _part(folder, number).rename(folder / final)
