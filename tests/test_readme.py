@@ -131,8 +131,18 @@ def test_links_lead_somewhere(page: Path) -> None:
             there = page.parent / path if path else page
             assert there.exists(), f"{page.name}: {target}"
             if anchor:
-                headings = re.findall(r"^#+ (.*)$", there.read_text(encoding="utf-8"), re.MULTILINE)
-                assert anchor in [re.sub(r"[^\w -]", "", h.lower()).replace(" ", "-") for h in headings]
+                assert anchor in anchors(there.read_text(encoding="utf-8"))
+
+
+def anchors(text: str) -> list[str]:
+    """GitHub's anchors of a page's headings; the second of the same name ends with -1, and so on."""
+    found: list[str] = []
+    names: list[str] = []
+    for heading in re.findall(r"^#+ (.*)$", text, re.MULTILINE):
+        name = re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
+        found.append(f"{name}-{names.count(name)}" if name in names else name)
+        names.append(name)
+    return found
 
 
 def test_example_record_of_the_format_page_is_valid() -> None:

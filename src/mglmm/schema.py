@@ -91,8 +91,12 @@ class Segment(Record):
         return masks.box(self.rle.to_coco())
 
 
-def check_parents(segments: Sequence[Segment]) -> None:
+def check_parents(segments: Sequence[Segment], complete: bool = True) -> None:
     """Nothing, if the parents make trees of these segments.
+
+    Args:
+        segments: of one image.
+        complete: whether all segments are here; if not, one whose parent is elsewhere counts as a whole.
 
     Raises:
         ValueError: a parent does not exist, or parents form a cycle.
@@ -101,6 +105,8 @@ def check_parents(segments: Sequence[Segment]) -> None:
     for start in parent:
         node, seen = start, {start}
         while (up := parent[node]) is not None:
+            if up not in parent and not complete:
+                break
             if up not in parent:
                 raise ValueError(f"segment {node}: parent {up} does not exist")
             if up in seen:

@@ -180,7 +180,7 @@ def test_broken_records_are_named(tmp_path: Path) -> None:
     path.write_text(f"{content[0]}\n\n{content[1].replace('car', 'cat', 1)[:-1]}\n")
     held = Records(path)
     assert held[0].id == "one"
-    with pytest.raises(UserError, match=r"x\.jsonl, line 3, field Sample"):
+    with pytest.raises(UserError, match=r"x\.jsonl, line 3: Invalid JSON"):
         held[1]
     with pytest.raises(UserError, match="line 3"):
         list(read(path))

@@ -45,7 +45,6 @@ def test_a_good_prediction(tmp_path):
         (with_segment(rle={"size": [20, 30], "counts": "123"}), "line 1, field segments.0.rle: .*RLE counts"),
         (with_segment(rle=masks.encode(np.ones((3, 3), dtype=bool))), r"field segments.0.rle: size \(3, 3\) is not"),
         (with_segment(parent=1), "line 1, field segments: segment 1: its parents form a cycle"),
-        (with_segment(parent=9), "line 1, field segments: segment 1: parent 9 does not exist"),
         (changed(num_invalid=-1), "line 1, field num_invalid: Input should be greater"),
         (with_segment(score=float("nan")), "line 1, field segments.0.score: nan is not a number"),
         (changed(num_invalid="many"), "line 1, field num_invalid: "),

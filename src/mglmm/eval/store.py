@@ -115,7 +115,7 @@ def check(prediction: Prediction, question: Question, where: str) -> None:
     if len(set(ids)) != len(ids):
         raise UserError(f"{where}, field segments: segment ids are not unique")
     try:
-        check_parents(prediction.segments)
+        check_parents(prediction.segments, complete=False)  # an answer about parts need not hold the whole
     except ValueError as error:
         raise UserError(f"{where}, field segments: {error}") from error
     if unknown := sorted(set(prediction.answer.segment_ids) - set(ids)):
