@@ -1,6 +1,6 @@
 """How the authors of MGLMM, GLaMM and LISA name their weights, and which of our weights each of them is.
 
-Source: the key lists of the three code bases (tables in docs/papers.md); SAM's original layout is that of its release.
+Source: the key lists of the three code bases; SAM's original layout is that of its release.
 """
 
 import re
