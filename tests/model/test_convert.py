@@ -200,6 +200,8 @@ def test_wrong_sources_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     empty = tmp_path / "empty"
     empty.mkdir()
     assert "config.json: no such file" in refusal(empty, tmp_path)
+    (empty / "config.json").write_text("[]")
+    assert "config.json: not a configuration" in refusal(empty, tmp_path)
     source = copy_of("mglmm_tiny_a", tmp_path)
     whole = weights_of(source)
     binary = source / "pytorch_model.bin"
@@ -219,6 +221,11 @@ def test_wrong_sources_are_refused_and_leave_nothing(tmp_path: Path) -> None:
     assert "missing: lmm.model.language_model.norm.weight" in refusal(source, tmp_path)
     torch.save({**whole, "model.norm.weight": torch.zeros(3)}, binary)
     assert "has the shape (3,)" in refusal(source, tmp_path)
+    half = "model.layers.0.self_attn.q_proj.lora_B.default.weight"
+    torch.save({**whole, half: torch.zeros(64, 4)}, binary)
+    assert f"unknown: {half}" in refusal(source, tmp_path)
+    torch.save({key: value for key, value in whole.items() if key != "lm_head.weight"}, binary)
+    assert "lm_head.weight is missing" in refusal(source, tmp_path)
     torch.save({key: value for key, value in whole.items() if "segment_encoder" not in key}, binary)
     assert "no checkpoint of MGLMM" in refusal(source, tmp_path)
 

@@ -126,7 +126,7 @@ class PromptSimilarity(nn.Module):
             prompts: float[V, C].
         """
         found = [
-            grid_sample(level, points[:, :, None], align_corners=False)[..., 0]
+            grid_sample(level, points[:, :, None].to(level.dtype), padding_mode="border", align_corners=False)[..., 0]
             for level in (features.image_embeddings, *features.high_resolution)
         ]
         of_prompts = [prompts / prompts.shape[-1] ** 0.5, *(prompts @ weight.T for weight in self.levels)]

@@ -87,6 +87,8 @@ def load_llama_tokenizer(path: Path, added: Sequence[str], image_token: str = "<
     except (RuntimeError, OSError) as error:
         raise UserError(f"{path}: no sentencepiece model") from error
     vocab = {pieces.id_to_piece(i): i for i in range(pieces.get_piece_size())}
+    if not set(SPECIAL) <= vocab.keys():
+        raise UserError(f"{path}: not the byte-pair model of Llama; it lacks one of {', '.join(SPECIAL)}")
     backend = Tokenizer(
         models.BPE(vocab=vocab, merges=generate_merges(vocab), unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     )

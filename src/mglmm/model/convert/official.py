@@ -53,6 +53,8 @@ _TEXT_FIELDS = (
 _TIED = {"sam.prompt_encoder.shared_embedding.positional_embedding"}
 """One matrix under two names; the other one is saved."""
 
+_LORA_NAMES = ("lora_A.default.weight", "lora_B.default.weight")
+
 Plan = dict[str, Callable[[], torch.Tensor]]
 """Our name -> what reads or makes that weight."""
 
@@ -87,12 +89,16 @@ def convert(
     _check_tokens(tokenizer, official, source)
     config = _config(official, layout, weights, tower, tokenizer, num_decoder_heads)
     plan = _plan(weights, TensorFiles(tower), layout, config, lora_alpha)
+    try:
+        image_processor = CLIPImageProcessorPil.from_pretrained(tower)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{tower}: preprocessor_config.json is missing or no configuration; fetch it") from error
     partial = output.with_name(output.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         write_shards(partial, ((name, read()) for name, read in plan.items()))
-        _write_rest(partial, config, tokenizer, layout, tower, source)
+        _write_rest(partial, config, tokenizer, layout, image_processor, source)
         partial.rename(output)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -101,17 +107,20 @@ def convert(
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
         raise UserError(f"{path}: no such file; name the folder of a checkpoint") from error
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"{path}: not JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: not a configuration; name the folder of a checkpoint")
+    return value
 
 
 def _find_tower(official: dict[str, Any], source: Path) -> Path:
     """The folder of the CLIP model that a checkpoint names."""
     name = official.get("mm_vision_tower") or official.get("vision_tower")
-    if not name:
+    if not isinstance(name, str) or not name:
         raise UserError(f"{source / 'config.json'}: names no vision tower (mm_vision_tower); give --tower FOLDER")
     for folder in (Path(name), source / name, source.parent / name):
         if folder.is_dir():
@@ -176,7 +185,10 @@ def _config(
 
 def _dtype(weights: TensorFiles) -> torch.dtype:
     """The type that the checkpoint is stored in."""
-    return next(weights[key].dtype for key in weights if key.endswith("lm_head.weight"))
+    for key in weights:
+        if layouts.bare(key) == "lm_head.weight":
+            return weights[key].dtype
+    raise UserError(f"{weights.folder}: the weight lm_head.weight is missing")
 
 
 def _has_single_projector(weights: TensorFiles) -> bool:
@@ -190,8 +202,7 @@ def _plan(weights: TensorFiles, tower: TensorFiles, layout: Layout, config: MGLM
     Raises:
         UserError: an official weight has no place in our model, or one of ours is missing, or has another shape.
     """
-    with torch.device("meta"):
-        ours = {name: tuple(value.shape) for name, value in MGLMMForConditionalGeneration(config).state_dict().items()}
+    ours = _our_shapes(config, weights.folder)
     depth = config.sam_config.mask_decoder_config.iou_head_depth
     plan: Plan = {}
     unknown: list[str] = []
@@ -201,6 +212,8 @@ def _plan(weights: TensorFiles, tower: TensorFiles, layout: Layout, config: MGLM
         except KeyError:
             unknown.append(key)
             continue
+        if not _has_partners(weights, key):
+            unknown.append(key)
         if name is not None:
             plan[name] = _reader(
                 weights, key, lora_alpha, one_row_more=name.endswith(("embed_tokens.weight", "lm_head.weight"))
@@ -223,9 +236,32 @@ def _plan(weights: TensorFiles, tower: TensorFiles, layout: Layout, config: MGLM
             f"{weights.folder}: not the weights of a {layout.name} that this version knows; {'; '.join(said)}"
         )
     for name, read in plan.items():
-        if tuple(read().shape) != ours[name]:
+        if tuple(_tried(read, weights, name).shape) != ours[name]:
             raise UserError(f"{weights.folder}: {name} has the shape {tuple(read().shape)}, not {ours[name]}")
     return plan
+
+
+def _our_shapes(config: MGLMMConfig, where: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of all weights of the model with this configuration, which is not built."""
+    try:
+        with torch.device("meta"):
+            model = MGLMMForConditionalGeneration(config)
+    except ValueError as error:
+        raise UserError(f"{where}: the sizes do not fit each other ({str(error).splitlines()[0]})") from error
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def _has_partners(weights: TensorFiles, key: str) -> bool:
+    """Whether the other half of a LoRA weight and the weight that both change are there; true of any other weight."""
+    base, found, _ = key.partition("lora_")
+    return not found or all(base + name in weights for name in ("weight", *_LORA_NAMES))
+
+
+def _tried(read: Callable[[], torch.Tensor], weights: TensorFiles, name: str) -> torch.Tensor:
+    try:
+        return read()
+    except RuntimeError as error:
+        raise UserError(f"{weights.folder}: {name} cannot be merged with its LoRA weights: shapes differ") from error
 
 
 def _reader(
@@ -235,7 +271,7 @@ def _reader(
 
     def _read() -> torch.Tensor:
         value = weights[key]
-        down, up = (key.removesuffix("weight") + f"lora_{side}.default.weight" for side in "AB")
+        down, up = (key.removesuffix("weight") + name for name in _LORA_NAMES)
         if down in weights:
             a, b = weights[down].float(), weights[up].float()
             value = (value.float() + lora_alpha / len(a) * (b @ a)).to(value.dtype)
@@ -247,7 +283,12 @@ def _reader(
 
 
 def _write_rest(
-    folder: Path, config: MGLMMConfig, tokenizer: LegacyLlamaTokenizer, layout: Layout, tower: Path, source: Path
+    folder: Path,
+    config: MGLMMConfig,
+    tokenizer: LegacyLlamaTokenizer,
+    layout: Layout,
+    image_processor: Any,
+    source: Path,
 ) -> None:
     """Everything but the weights."""
     config.architectures = [MGLMMForConditionalGeneration.__name__]
@@ -262,7 +303,7 @@ def _write_rest(
     ).save_pretrained(folder)
     side = config.sam_config.vision_config.image_size
     MGLMMProcessor(
-        image_processor=CLIPImageProcessorPil.from_pretrained(tower),
+        image_processor=image_processor,
         tokenizer=tokenizer,
         grounding_image_processor=SamImageProcessorPil(
             size={"longest_edge": side}, pad_size={"height": side, "width": side}

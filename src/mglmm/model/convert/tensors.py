@@ -63,8 +63,9 @@ def _weight_files(folder: Path) -> list[Path]:
         index = folder / f"{name}.index.json"
         if index.is_file():
             try:
-                names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
-            except (json.JSONDecodeError, KeyError, AttributeError) as error:
+                table = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+                names = sorted({str(name) for name in table.values()})
+            except (json.JSONDecodeError, UnicodeDecodeError, KeyError, AttributeError, TypeError) as error:
                 raise UserError(f"{index}: not an index of weight files") from error
             missing = [name for name in names if Path(name).name != name or not (folder / name).is_file()]
             if missing:
