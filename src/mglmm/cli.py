@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from mglmm import __version__, data_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
+from mglmm.atomic import atomic_file
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -348,11 +349,10 @@ def _save_last(turns: "Sequence[ImagePrediction]", name: str) -> None:
 
 
 def _write_text(path: Path, text: str) -> None:
-    """Write atomically: a reader never sees half a file."""
-    partial = path.with_name(path.name + ".partial")
+    """Write atomically; UserError if it cannot be."""
     try:
-        partial.write_text(text, encoding="utf-8")
-        partial.replace(path)
+        with atomic_file(path) as file:
+            file.write(text)
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 

@@ -13,6 +13,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, model_validator
 
 from mglmm import masks
+from mglmm.atomic import atomic_file
 
 Task = Literal[
     "caption",
@@ -250,14 +251,11 @@ class Prediction(Record):
 
 def write_jsonl(path: str | Path, records: Iterable[Record]) -> int:
     """Write one record a line, atomically (a reader never sees half a file); returns the number written."""
-    path = Path(path)
-    partial = path.with_name(path.name + ".partial")
     count = 0
-    with partial.open("w", encoding="utf-8") as file:
+    with atomic_file(Path(path)) as file:
         for record in records:
             file.write(record.model_dump_json() + "\n")
             count += 1
-    partial.replace(path)
     return count
 
 

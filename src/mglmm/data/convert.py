@@ -44,13 +44,10 @@ def convert(
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
     samples = read(root, split, on_bad=skipped if skip_bad else refuse, **arguments)
-    try:
-        count = write_jsonl(out, moved(watched(samples, reader), str(root), str(out.parent)))
-        if not count:
-            out.unlink()
-            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
-    finally:
-        out.with_name(out.name + ".partial").unlink(missing_ok=True)
+    count = write_jsonl(out, moved(watched(samples, reader), str(root), str(out.parent)))
+    if not count:
+        out.unlink()
+        raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
     return Converted(count, skipped)
 
 

@@ -2,12 +2,15 @@
 
 import json
 import posixpath
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TextIO
+from typing import IO, Any
 from urllib.parse import quote
 
+from mglmm.atomic import atomic_file
 from mglmm.data import label_studio
 from mglmm.data.readers.mgsc import nodes_of, write_mgsc
 from mglmm.data.records import (
@@ -101,27 +104,22 @@ def to_coco(address: Address, out: str, options: Options) -> Exported:
     """
     folder = make_folder(Path(out) / "annotations")
     count, label_ids = 0, dict[str, int]()
-    place = folder / f"{options.name}.json"
-    partial, rest = place.with_name(place.name + ".partial"), place.with_name(place.name + ".annotations.partial")
-    try:
-        with partial.open("w", encoding="utf-8") as file, rest.open("w+", encoding="utf-8") as annotations:
-            file.write('{"info": {"description": "exported by mglmm"}, "images": [')
-            images, number = _List(file), _List(annotations)
-            for sample, name in _with_names(address, Path(out), options):
-                count += 1
-                images.add({"id": count, "file_name": name, "height": sample.size[0], "width": sample.size[1]})
-                for annotation in _annotations(sample, label_ids):
-                    number.add({"id": number.count + 1, "image_id": count, **annotation})
-            categories = [{"id": number, "name": label} for label, number in label_ids.items()]
-            file.write(f'],\n"categories": {json.dumps(categories, ensure_ascii=False)},\n"annotations": [')
-            annotations.seek(0)
-            while block := annotations.read(1 << 20):
-                file.write(block)
-            file.write("]}\n")
-        partial.replace(place)
-    finally:
-        partial.unlink(missing_ok=True)
-        rest.unlink(missing_ok=True)
+    with (
+        atomic_file(folder / f"{options.name}.json") as file,
+        tempfile.TemporaryFile("w+", encoding="utf-8") as annotations,
+    ):
+        file.write('{"info": {"description": "exported by mglmm"}, "images": [')
+        images, found = _List(file), _List(annotations)
+        for sample, name in _with_names(address, Path(out), options):
+            count += 1
+            images.add({"id": count, "file_name": name, "height": sample.size[0], "width": sample.size[1]})
+            for annotation in _annotations(sample, label_ids):
+                found.add({"id": found.count + 1, "image_id": count, **annotation})
+        categories = [{"id": number, "name": label} for label, number in label_ids.items()]
+        file.write(f'],\n"categories": {json.dumps(categories, ensure_ascii=False)},\n"annotations": [')
+        annotations.seek(0)
+        shutil.copyfileobj(annotations, file)
+        file.write("]}\n")
     return Exported(count)
 
 
@@ -156,21 +154,16 @@ def to_label_studio(address: Address, out: str, options: Options) -> Exported:
     """
     folder = make_folder(Path(out))
     place = folder / f"{options.name}.json"
-    partial = place.with_name(place.name + ".partial")
     labels: dict[str, None] = {}
-    try:
-        with partial.open("w", encoding="utf-8") as file:
-            file.write("[")
-            tasks = _List(file)
-            for sample, name in _with_names(address, folder, options):
-                # what is read back finds its image from the folder of the tasks
-                shown = sample.model_copy(update={"image": posixpath.normpath(f"images/{name}")})
-                tasks.add(label_studio.task(shown, options.image_prefix + quote(shown.image)))
-                labels |= dict.fromkeys(segment.label for segment in sample.segments)
-            file.write("]\n")
-        partial.replace(place)
-    finally:
-        partial.unlink(missing_ok=True)
+    with atomic_file(place) as file:
+        file.write("[")
+        tasks = _List(file)
+        for sample, name in _with_names(address, folder, options):
+            # what is read back finds its image from the folder of the tasks
+            shown = sample.model_copy(update={"image": posixpath.normpath(f"images/{name}")})
+            tasks.add(label_studio.task(shown, options.image_prefix + quote(shown.image)))
+            labels |= dict.fromkeys(segment.label for segment in sample.segments)
+        file.write("]\n")
     place.with_suffix(".xml").write_text(label_studio.labelling_config(sorted(labels)), encoding="utf-8")
     return Exported(tasks.count)
 
@@ -188,11 +181,12 @@ FORMS: Mapping[str, Callable[[Address, str, Options], Exported]] = {
 class _List:
     """The elements of a JSON array, written one after the other."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: IO[str]) -> None:
         self._file = file
         self.count = 0
 
     def add(self, value: Mapping[str, Any]) -> None:
+        """Write one more element."""
         self._file.write((",\n" if self.count else "\n") + json.dumps(value, ensure_ascii=False))
         self.count += 1
 

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from mglmm.atomic import atomic_file
 from mglmm.data.readers.files import inside
 from mglmm.data.records import Address, Line, folder_of, lines, moved, watched
 from mglmm.schema import Sample, UserError, write_jsonl
@@ -43,9 +44,8 @@ def unpack(line: Line, folder: Path, name: str) -> None:
             return
         path = _inside(folder, name, line)
         make_folder(path.parent)
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(line.image or b"")
-        partial.replace(path)
+        with atomic_file(path, "wb") as file:
+            file.write(line.image or b"")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 

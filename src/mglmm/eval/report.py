@@ -3,18 +3,17 @@
 `report.md` refers to the pictures in `gallery/`; `report.html` holds everything in one file.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 
 from mglmm import grounding, viz
+from mglmm.atomic import atomic_file
+from mglmm.browse import page
 from mglmm.eval.benchmarks import Benchmark
 from mglmm.eval.questions import Question
 from mglmm.eval.samples import SampleSet
@@ -55,7 +54,7 @@ class Exhibit:
     @property
     def data_uri(self) -> str:
         """The picture as the text that an HTML page can hold."""
-        return "data:image/jpeg;base64," + b64encode(self.picture.read_bytes()).decode() if self.picture else ""
+        return page.jpeg_uri(self.picture.read_bytes()) if self.picture else ""
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def write_report(out: Path, result: Mapping[str, Any], benchmark: Benchmark, sho
         lines += _gallery_lines(gallery)
     _write(out / REPORT_NAME, "\n".join(lines).rstrip() + "\n")
     part = {"about": benchmark.about, "result": result, "measured": measured(result), "galleries": shown}
-    _write(out / PAGE_NAME, page(benchmark.name, {benchmark.name: part}))
+    _write_page(out, benchmark.name, {benchmark.name: part})
 
 
 def write_suite_report(
@@ -106,14 +105,12 @@ def write_suite_report(
         about = {"about": benchmark.about, "measured": measured(result), "link": f"{part}/{PAGE_NAME}"}
         parts[part] = about | {"result": result, "galleries": []}
     _write(out / REPORT_NAME, "\n".join(lines).rstrip() + "\n")
-    _write(out / PAGE_NAME, page(name, parts))
+    _write_page(out, name, parts)
 
 
-def page(title: str, parts: Mapping[str, Mapping[str, Any]]) -> str:
-    """A self-contained HTML page about some benchmarks."""
-    template = files("mglmm").joinpath("assets/report.html").read_text(encoding="utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(title=title, parts=parts, rows=rows, cell=_cell)
+def _write_page(out: Path, title: str, parts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write the self-contained page about some benchmarks."""
+    page.write(out / PAGE_NAME, "report.html", title=title, parts=parts, rows=rows, cell=_cell)
 
 
 def measured(result: Mapping[str, Any]) -> list[str]:
@@ -235,4 +232,5 @@ def _gallery_lines(gallery: Gallery) -> list[str]:
 
 
 def _write(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    with atomic_file(path) as file:
+        file.write(text)

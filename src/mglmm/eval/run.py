@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from mglmm.atomic import atomic_file
 from mglmm.eval.asking import MAX_NEW_TOKENS, Answerer, batches, generate, processes, tracked
 from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark
 from mglmm.eval.captioning import CaptionTools
@@ -288,6 +289,6 @@ def mean_of(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write `content` atomically (a reader never sees half a file); NaN is refused."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-    partial.replace(path)
+    text = json.dumps(content, indent=2, allow_nan=False) + "\n"
+    with atomic_file(path) as file:
+        file.write(text)

@@ -1,7 +1,6 @@
 """One training run from start to end: recipe -> data, model, trainer -> model folder."""
 
 import json
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
+from mglmm.atomic import atomic_folder
 from mglmm.config import load_recipe
 from mglmm.data.collate import Collator
 from mglmm.model.lora import add_lora, merge
@@ -247,27 +247,16 @@ def save_result(trainer: GroundingTrainer, processor: Any) -> Path:
         trainer.ema.copy_to_model()
     model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
     if trainer.args.should_save and isinstance(model, PeftModel):
-        with _whole(output / "adapter") as folder:
+        with atomic_folder(output / "adapter") as folder:
             model.save_pretrained(str(folder))
             processor.save_pretrained(folder)
         model = merge(model)
     if trainer.args.should_save:
         if trainer.recipe.save_dtype is not None:
             model = model.to(dtype=getattr(torch, trainer.recipe.save_dtype))
-        with _whole(output / "model") as folder:
+        with atomic_folder(output / "model") as folder:
             model.save_pretrained(str(folder))
             processor.save_pretrained(folder)
         (output / RUN_FILE).write_text(trainer.record(), encoding="utf-8")
     trainer.accelerator.wait_for_everyone()
     return output / "model"
-
-
-@contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A new folder that takes the place of `folder` when the block has ended well."""
-    partial_folder = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial_folder, ignore_errors=True)
-    partial_folder.mkdir(parents=True)
-    yield partial_folder
-    shutil.rmtree(folder, ignore_errors=True)
-    partial_folder.rename(folder)

@@ -1,0 +1,39 @@
+"""Files and folders that are there whole or not at all, whatever ends the writing."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+
+@contextmanager
+def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+    """An open file (UTF-8 unless `mode` has a "b") that takes the place of `path` when the block has ended well.
+
+    Until then it is called PATH.partial; if the block raises, it is removed and `path` stays as it was.
+    """
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open(mode, encoding=None if "b" in mode else "utf-8") as file:
+            yield file
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """A new folder that takes the place of `path` when the block has ended well, as `atomic_file`.
+
+    What an interrupted run has left under that name is removed first.
+    """
+    partial = path.with_name(path.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        shutil.rmtree(path, ignore_errors=True)
+        partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)

@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import pytest
+
+from mglmm.atomic import atomic_file, atomic_folder
+
+
+def test_a_file_is_there_when_the_block_has_ended(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with atomic_file(path) as file:
+        file.write("wörter")
+        assert not path.exists()
+    assert path.read_text(encoding="utf-8") == "wörter"
+    with atomic_file(path, "wb") as file:
+        file.write(b"\xff")
+    assert path.read_bytes() == b"\xff"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_file_stays_as_it_was_when_the_block_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("before", encoding="utf-8")
+    with pytest.raises(error), atomic_file(path) as file:
+        file.write("half")
+        raise error
+    assert path.read_text(encoding="utf-8") == "before"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_folder_takes_the_place_of_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    (tmp_path / "a.partial").mkdir()
+    (tmp_path / "a.partial" / "left").touch()
+    for name in ("old", "new"):
+        with atomic_folder(path) as folder:
+            (folder / name).touch()
+    assert [p.name for p in path.iterdir()] == ["new"]
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_folder_stays_as_it_was_when_the_block_fails(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a"
+    with atomic_folder(path) as folder:
+        (folder / "old").touch()
+    with pytest.raises(error), atomic_folder(path) as folder:
+        (folder / "half").touch()
+        raise error
+    assert [p.name for p in path.iterdir()] == ["old"]
+    assert [p.name for p in tmp_path.iterdir()] == ["a"]
