@@ -7,7 +7,19 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from mglmm.schema import GroundedText, Prediction, Rle, Sample, Segment, Span, Turn, UserError, read_jsonl, write_jsonl
+from mglmm.schema import (
+    GroundedText,
+    Prediction,
+    Rle,
+    Sample,
+    Segment,
+    Span,
+    Turn,
+    UserError,
+    check_parents,
+    read_jsonl,
+    write_jsonl,
+)
 
 
 def rle(height: int = 4, width: int = 6) -> Rle:
@@ -82,6 +94,15 @@ def test_measures_and_relations() -> None:
 def test_what_does_not_fit_is_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         sample(**changes)
+
+
+def test_parents_elsewhere_count_as_wholes_only_where_that_is_said() -> None:
+    part, whole = sample().segments[1], sample().segments[0]
+    check_parents((part,), complete=False)
+    with pytest.raises(ValueError, match="parent 1 does not exist"):
+        check_parents((part,))
+    with pytest.raises(ValueError, match="cycle"):
+        check_parents((part, whole.model_copy(update={"parent": 2})), complete=False)
 
 
 def test_the_first_turn_follows_no_other() -> None:

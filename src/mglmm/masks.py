@@ -250,7 +250,7 @@ def _join_runs(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.nda
     """int64[R]: for each run the index of the first run of its 8-connected component."""
     root = list(range(len(rows)))
 
-    def find(k: int) -> int:
+    def _first_of(k: int) -> int:
         while root[k] != k:
             root[k] = root[root[k]]
             k = root[k]
@@ -262,10 +262,10 @@ def _join_runs(rows: np.ndarray, starts: np.ndarray, ends: np.ndarray) -> np.nda
             above += 1
         other = above
         while rows[other] == rows[k] - 1 and starts[other] <= ends[k]:
-            first, second = sorted((find(other), find(k)))
+            first, second = sorted((_first_of(other), _first_of(k)))
             root[second] = first
             other += 1
-    return np.array([find(k) for k in range(len(rows))], dtype=np.int64)
+    return np.array([_first_of(k) for k in range(len(rows))], dtype=np.int64)
 
 
 def _overlaps(old: int, new: int) -> np.ndarray:

@@ -165,13 +165,13 @@ class Predictor:
             return self.model.encode_grounding(self.processor.grounding_pixels(images).to(self.model.device))
 
     def _encoder_of(self, images: Sequence[Image.Image]) -> Callable[[list[int]], GroundingFeatures]:
-        def encode(rows: list[int]) -> GroundingFeatures:
+        def _encode(rows: list[int]) -> GroundingFeatures:
             unique = {id(images[row]): images[row] for row in rows}
             order = {key: index for index, key in enumerate(unique)}
             index = torch.tensor([order[id(images[row])] for row in rows], device=self.model.device)
             return self.encode(list(unique.values())).select(index)
 
-        return encode
+        return _encode
 
     def _check_instruction(self, instruction: str) -> None:
         if not instruction.strip():

@@ -215,11 +215,11 @@ def _label_box(text_box: _Box, shape: np.ndarray, size_wh: tuple[int, int], take
     middles += [(extent[0] - 0.52 * width, y), (extent[2] + 0.52 * width, y)]
     boxes = [_inside(mx - width / 2, my - height / 2, width, height, size_wh) for mx, my in middles]
 
-    def covered(box: _Box) -> float:
+    def _covered(box: _Box) -> float:
         on_itself = _shared_area(box, extent) if hides else 0.0
         return 3 * sum(_shared_area(box, other) for other in taken) + on_itself
 
-    return min(boxes, key=covered)
+    return min(boxes, key=_covered)
 
 
 def _thick_of(shape: np.ndarray) -> tuple[float, float]:

@@ -35,6 +35,11 @@ def test_a_good_prediction(tmp_path):
         assert store.get(QUESTION) == QUESTION.truth()
 
 
+def test_a_parent_that_is_no_part_of_the_answer_counts_as_a_whole(tmp_path):
+    with PredictionStore(stored(tmp_path, with_segment(parent=9))) as store:
+        assert store.get(QUESTION).segments[0].parent == 9
+
+
 @pytest.mark.parametrize(
     ("record", "message"),
     [

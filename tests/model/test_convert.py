@@ -1,7 +1,6 @@
-"""Converted checkpoints do what the authors' code did, as recorded; wrong sources are refused and leave nothing."""
+"""Converted checkpoints do what the authors' code did, as recorded."""
 
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from PIL import Image
 
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, losses
 from mglmm.model.convert import convert
-from mglmm.schema import UserError
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle"
 VARIANTS = sorted(path.parent.name for path in ORACLE.glob("*/variant.json"))
@@ -163,100 +161,3 @@ def test_training_losses_are_those_recorded(converted: Converted) -> None:
     recorded = (record["mask_bce_loss"], record["mask_dice_loss"])
     for part, expected in zip(weighted, recorded, strict=True):
         assert part / num_masks == pytest.approx(float(expected), rel=1e-5)
-
-
-def copy_of(name: str, folder: Path) -> Path:
-    """A variant that may be changed."""
-    shutil.copytree(ORACLE / name, folder / name)
-    for path in (folder / name).rglob("*"):
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    return folder / name / "checkpoint"
-
-
-def refusal(source: Path, folder: Path) -> str:
-    """What is said about a source that cannot be converted; nothing must be left behind."""
-    with pytest.raises(UserError) as refused:
-        convert(source, folder / "out")
-    assert not [path for path in folder.iterdir() if path.name.startswith("out")]
-    assert "\n" not in str(refused.value)
-    return str(refused.value)
-
-
-def weights_of(source: Path) -> dict[str, torch.Tensor]:
-    return torch.load(source / "pytorch_model.bin", weights_only=True)
-
-
-class Bomb:
-    """Leaves a file where it is unpickled."""
-
-    def __init__(self, path: Path):
-        self.path = path
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Path.touch, (self.path,)
-
-
-def test_wrong_sources_are_refused_and_leave_nothing(tmp_path: Path) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
-    assert "config.json: no such file" in refusal(empty, tmp_path)
-    (empty / "config.json").write_text("[]")
-    assert "config.json: not a configuration" in refusal(empty, tmp_path)
-    source = copy_of("mglmm_tiny_a", tmp_path)
-    whole = weights_of(source)
-    binary = source / "pytorch_model.bin"
-
-    binary.write_bytes(binary.read_bytes()[:100_000])
-    assert "pytorch_model.bin: " in refusal(source, tmp_path)
-    binary.unlink()
-    assert "holds no weights" in refusal(source, tmp_path)
-
-    torch.save({**whole, "bomb": Bomb(tmp_path / "exploded")}, binary)
-    assert "nothing in it was run" in refusal(source, tmp_path)
-    assert not (tmp_path / "exploded").exists()
-
-    torch.save({**whole, "model.surprise.weight": torch.zeros(1)}, binary)
-    assert "unknown: model.surprise.weight" in refusal(source, tmp_path)
-    torch.save({key: value for key, value in whole.items() if key != "model.norm.weight"}, binary)
-    assert "missing: lmm.model.language_model.norm.weight" in refusal(source, tmp_path)
-    torch.save({**whole, "model.norm.weight": torch.zeros(3)}, binary)
-    assert "has the shape (3,)" in refusal(source, tmp_path)
-    half = "model.layers.0.self_attn.q_proj.lora_B.default.weight"
-    torch.save({**whole, half: torch.zeros(64, 4)}, binary)
-    assert f"unknown: {half}" in refusal(source, tmp_path)
-    torch.save({key: value for key, value in whole.items() if key != "lm_head.weight"}, binary)
-    assert "lm_head.weight is missing" in refusal(source, tmp_path)
-    torch.save({key: value for key, value in whole.items() if "segment_encoder" not in key}, binary)
-    assert "no checkpoint of MGLMM" in refusal(source, tmp_path)
-
-    torch.save(whole, binary)
-    shutil.rmtree(source.parent / "openai")
-    assert "--tower FOLDER" in refusal(source, tmp_path)
-
-
-def test_shards_and_lora_give_the_same_model(tmp_path: Path) -> None:
-    """The weights in two shards with LoRA beside them: the merged weight, all else unchanged, to the last bit."""
-    source = copy_of("mglmm_tiny_a", tmp_path)
-    whole = weights_of(source)
-    plain = convert(source, tmp_path / "plain")
-    name = "model.layers.0.self_attn.q_proj.weight"
-    a, b = torch.randn(4, 64), torch.randn(64, 4)
-    adapted = {"base_model.model." + key: value for key, value in whole.items()}
-    adapted |= {
-        f"base_model.model.{name.removesuffix('weight')}lora_{s}.default.weight": w for s, w in (("A", a), ("B", b))
-    }
-    keys = list(adapted)
-    weight_map = {}
-    for number, part in enumerate((keys[: len(keys) // 2], keys[len(keys) // 2 :])):
-        torch.save({key: adapted[key] for key in part}, source / f"part-{number}.bin")
-        weight_map |= dict.fromkeys(part, f"part-{number}.bin")
-    (source / "pytorch_model.bin").unlink()
-    (source / "pytorch_model.bin.index.json").write_text(json.dumps({"weight_map": weight_map}))
-    merged = convert(source, tmp_path / "merged", lora_alpha=8.0)
-    before, after = (MGLMMForConditionalGeneration.from_pretrained(f).state_dict() for f in (plain, merged))
-    changed = [key for key in before if not torch.equal(before[key], after[key])]
-    assert changed == ["lmm.model.language_model.layers.0.self_attn.q_proj.weight"]
-    expected = (whole[name].float() + 8.0 / 4 * (b @ a)).to(whole[name].dtype)
-    assert torch.equal(after[changed[0]], expected)
-    (source / "part-1.bin").unlink()
-    assert "part-1.bin, which is not in the folder" in refusal(source, tmp_path)

@@ -265,6 +265,7 @@ class _Lines:
         return self.index.shape[1] - 1
 
     def line(self, index: int) -> Line:
+        """The record of this index, its bytes read from the file alone."""
         (start, end), number = self.index[0, index : index + 2], self.index[1, index]
         try:
             raw: bytes = self.filesystem.cat_file(self.path, int(start), int(end))
@@ -332,6 +333,7 @@ class _Shards:
         return self.ends[-1]
 
     def line(self, index: int) -> Line:
+        """The record of this index, from the shard that holds it."""
         which = bisect_right(self.ends, index)
         row = index - (self.ends[which - 1] if which else 0)
         raw, image = parquet.row(self.shards[which], row)

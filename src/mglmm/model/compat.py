@@ -24,9 +24,9 @@ def name_edgetam_backbone() -> None:
         return
     original = EdgeTamVisionConfig.__post_init__
 
-    def post_init(self: EdgeTamVisionConfig, **kwargs: Any) -> None:
+    def _post_init(self: EdgeTamVisionConfig, **kwargs: Any) -> None:
         if self.backbone_config is None:
             self.backbone_config = dict(DEFAULT_BACKBONE)
         original(self, **kwargs)
 
-    setattr(EdgeTamVisionConfig, "__post_init__", post_init)  # noqa: B010  (mypy knows it as a method)
+    setattr(EdgeTamVisionConfig, "__post_init__", _post_init)  # noqa: B010  (mypy knows it as a method)

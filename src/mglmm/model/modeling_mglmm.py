@@ -155,7 +155,8 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             point_index, point_share: int[3, K] and float[K], the words of each point, likewise.
 
         Raises:
-            ValueError: the number of `[SEG]` and of `mask_labels` differ.
+            ValueError: the number of `[SEG]` and of `mask_labels` differ, or points are given to a model without prompt
+                similarity.
         """
         output = MGLMMOutput()
         features = None

@@ -227,12 +227,12 @@ def _saving_on_interrupt(trainer: GroundingTrainer) -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
-    def interrupt(number: int, frame: Any) -> None:
+    def _interrupt(number: int, frame: Any) -> None:
         trainer.clock.interrupted = True
         signal.signal(number, signal.default_int_handler)
 
     for number in before:
-        signal.signal(number, interrupt)
+        signal.signal(number, _interrupt)
     try:
         yield
     finally:

@@ -18,14 +18,14 @@ Measure = Callable[[Entity], float]
 def extreme(measure: Measure, margin: Callable[[Lookup, float, float], bool], category: str | None = None) -> Finder:
     """The one thing (of a category) with the largest measure, if `margin(lookup, first, second)` says it is clear."""
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         group = [e for e in lookup.things if category in (None, e.category)]
         if len(group) < 2:
             return None
         first, second = sorted(group, key=measure, reverse=True)[:2]
         return Found([first]) if margin(lookup, measure(first), measure(second)) else None
 
-    return find
+    return _find
 
 
 def much_larger(lookup: Lookup, first: float, second: float) -> bool:
@@ -51,7 +51,7 @@ def area(entity: Entity) -> float:
 def related_things(predicate: str, inverse: bool) -> Finder:
     """The things that stand in the relation to another one, which fills {other}; `inverse`: those that it stands to."""
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         pairs = [r for r in lookup.graph.relations if r.predicate == predicate]
         for relation in shuffled(rng, pairs)[:3]:
             told = lookup.by_id[relation.object if not inverse else relation.subject]
@@ -67,13 +67,13 @@ def related_things(predicate: str, inverse: bool) -> Finder:
             return Found([lookup.by_id[i] for i in dict.fromkeys(ids)], slots)
         return None
 
-    return find
+    return _find
 
 
 def beside(side: int) -> Finder:
     """The nearest thing at one side (-1 left, 1 right) of another one, which fills {other}."""
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         for told in shuffled(rng, lookup.things)[:3]:
             description = by_attribute(lookup, told, rng)
             ranked = sorted(
@@ -87,7 +87,7 @@ def beside(side: int) -> Finder:
                 return Found(ranked[:1], {"other": description.words()})
         return None
 
-    return find
+    return _find
 
 
 def most_common(lookup: Lookup, rng: np.random.Generator) -> Found | None:
@@ -159,12 +159,12 @@ def wearers(lookup: Lookup, rng: np.random.Generator) -> Found | None:
 def in_state(*states: str) -> Finder:
     """All things in one of the states, which fills {state}."""
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         found = [e.state for e in lookup.things if e.state in states]
         state = pick(rng, found) if found else None
         return Found([e for e in lookup.things if e.state == state], {"state": str(state)}) if state else None
 
-    return find
+    return _find
 
 
 COMPARISONS = (

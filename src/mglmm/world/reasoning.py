@@ -104,7 +104,7 @@ def things(
     """
     use_set, name_set, category_set, unsure_set = set(uses), set(names), set(categories), set(unsure)
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         if not unsure_set.isdisjoint(lookup.by_name):
             return None
         targets = [
@@ -114,16 +114,16 @@ def things(
         ]
         return Found(targets) if targets and len(targets) < len(lookup.things) else None
 
-    return find
+    return _find
 
 
 def stuff(*names: str) -> Finder:
     """All stuff with one of the names."""
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         return Found([e for e in lookup.stuff if e.name in names])
 
-    return find
+    return _find
 
 
 def parts(names: Sequence[str], of: Sequence[str] = (), categories: Sequence[str] = ()) -> Finder:
@@ -133,7 +133,7 @@ def parts(names: Sequence[str], of: Sequence[str] = (), categories: Sequence[str
     """
     wanted, owners, kinds = set(names), set(of), set(categories)
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         for whole in shuffled(rng, lookup.things):
             if (whole.name in owners or whole.category in kinds) and len(lookup.called(whole.name, loose=True)) == 1:
                 targets = [e for e in lookup.descendants(whole) if e.name in wanted]
@@ -141,13 +141,13 @@ def parts(names: Sequence[str], of: Sequence[str] = (), categories: Sequence[str
                     return Found(targets, {"whole": f"the {whole.name}"})
         return None
 
-    return find
+    return _find
 
 
 def when(condition: Callable[[Lookup], bool], finder: Finder) -> Finder:
     """The finder, for pictures in which the condition holds."""
 
-    def find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
+    def _find(lookup: Lookup, rng: np.random.Generator) -> Found | None:
         return finder(lookup, rng) if condition(lookup) else None
 
-    return find
+    return _find

@@ -53,7 +53,7 @@ def label_studio(
     """
     path = existing(root / f"{split}.json", "the tasks, exported from Label Studio as JSON")
 
-    def build(item: tuple[int, bytes]) -> Sample:
+    def _build(item: tuple[int, bytes]) -> Sample:
         place = f"{path}, task {item[0] + 1}"
         task = LabelStudioTask.parse(item[1], place)
         work = [a for a in task.annotations if not a.was_cancelled] or task.predictions
@@ -72,7 +72,7 @@ def label_studio(
         for number, element in enumerate(elements(path))
         if not reviewed_only or _is_reviewed(element.value)
     )
-    yield from each(tasks, build, lambda item: f"{path}, task {item[0] + 1}", on_bad)
+    yield from each(tasks, _build, lambda item: f"{path}, task {item[0] + 1}", on_bad)
 
 
 def _is_reviewed(task: Any) -> bool:

@@ -6,19 +6,22 @@ One tensor is in memory at a time (and one shard on its way out); nothing in a c
 """
 
 import json
-import shutil
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import GenerationConfig, LlavaConfig
+from huggingface_hub.errors import StrictDataclassError
+from safetensors import SafetensorError
+from transformers import CLIPVisionConfig, GenerationConfig, LlamaConfig, LlavaConfig, SamConfig
 from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
+from mglmm.atomic import atomic_folder
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.convert import layouts, sam_shapes
 from mglmm.model.convert.layouts import Layout
+from mglmm.model.convert.plan import has_single_projector, plan_weights, stored_dtype
 from mglmm.model.convert.tensors import TensorFiles, write_shards
 from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration
 from mglmm.model.processing_mglmm import MGLMMProcessor
@@ -50,13 +53,6 @@ _TEXT_FIELDS = (
     "eos_token_id",
     "pad_token_id",
 )
-_TIED = {"sam.prompt_encoder.shared_embedding.positional_embedding"}
-"""One matrix under two names; the other one is saved."""
-
-_LORA_NAMES = ("lora_A.default.weight", "lora_B.default.weight")
-
-Plan = dict[str, Callable[[], torch.Tensor]]
-"""Our name -> what reads or makes that weight."""
 
 
 def convert(
@@ -88,20 +84,17 @@ def convert(
     tokenizer = load_llama_tokenizer(source / "tokenizer.model", layout.tokens)
     _check_tokens(tokenizer, official, source)
     config = _config(official, layout, weights, tower, tokenizer, num_decoder_heads)
-    plan = _plan(weights, TensorFiles(tower), layout, config, lora_alpha)
+    plan = plan_weights(weights, TensorFiles(tower), layout, config, lora_alpha)
     try:
         image_processor = CLIPImageProcessorPil.from_pretrained(tower)
     except (OSError, ValueError) as error:
         raise UserError(f"{tower}: preprocessor_config.json is missing or no configuration; fetch it") from error
-    partial = output.with_name(output.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     try:
-        write_shards(partial, ((name, read()) for name, read in plan.items()))
-        _write_rest(partial, config, tokenizer, layout, image_processor, source)
-        partial.rename(output)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        with atomic_folder(output) as folder:
+            write_shards(folder, ((name, planned.read()) for name, planned in plan.items()))
+            _write_rest(folder, config, tokenizer, layout, image_processor, source)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{output}: cannot be written ({error})") from error
     return output
 
 
@@ -151,135 +144,57 @@ def _config(
     num_decoder_heads: int,
 ) -> MGLMMConfig:
     """Our configuration of the checkpoint; SAM's sizes are read from its weights."""
-    vision = _read_json(tower / "config.json")
-    vision = {**vision.get("vision_config", vision), "model_type": "clip_vision_model"}
     text = {name: official[name] for name in _TEXT_FIELDS if official.get(name) is not None}
+    vision = _read_json(tower / "config.json")
     added = tokenizer.get_added_vocab()
-    lmm = LlavaConfig(
-        text_config={"model_type": "llama", "vocab_size": added["<image>"] + 1, "tie_word_embeddings": False, **text},
-        vision_config=vision,
-        image_token_index=added["<image>"],
-        vision_feature_layer=official.get("mm_vision_select_layer", -2),
-        vision_feature_select_strategy="default",
-        projector_hidden_act="linear" if _has_single_projector(weights) else "gelu",
-        image_seq_length=(vision["image_size"] // vision["patch_size"]) ** 2,
-        tie_word_embeddings=False,
-    )
-    keys = [key for key in weights if layouts.bare(key).startswith(layout.sam_prefix)]
-    shapes = {layouts.bare(key).removeprefix(layout.sam_prefix): weights.shape(key) for key in keys}
-    try:
-        sam = sam_shapes.read_sam_config(shapes, num_decoder_heads)
-    except KeyError as error:
-        raise UserError(f"{weights.folder}: the weight {layout.sam_prefix}{error.args[0]} is missing") from error
+    with _refused(weights.folder / "config.json"):
+        text_config = LlamaConfig(vocab_size=added["<image>"] + 1, tie_word_embeddings=False, **text)
+    with _refused(tower / "config.json"):
+        vision = {**vision.get("vision_config", vision), "model_type": "clip_vision_model"}
+        vision_config = CLIPVisionConfig(**vision)
+        num_image_tokens = (vision["image_size"] // vision["patch_size"]) ** 2
+    with _refused(weights.folder / "config.json"):
+        lmm = LlavaConfig(
+            text_config=text_config,
+            vision_config=vision_config,
+            image_token_index=added["<image>"],
+            vision_feature_layer=official.get("mm_vision_select_layer", -2),
+            vision_feature_select_strategy="default",
+            projector_hidden_act="linear" if has_single_projector(weights) else "gelu",
+            image_seq_length=num_image_tokens,
+            tie_word_embeddings=False,
+        )
     return MGLMMConfig(
         lmm_config=lmm,
-        sam_config=sam,
+        sam_config=_sam_config(layout, weights, num_decoder_heads),
         seg_token_id=added["[SEG]"],
         phrase_start_token_id=added.get("<p>"),
         phrase_end_token_id=added.get("</p>"),
         constrain_markup=False,
         tie_word_embeddings=False,
-        dtype=_dtype(weights),
+        dtype=stored_dtype(weights),
     )
 
 
-def _dtype(weights: TensorFiles) -> torch.dtype:
-    """The type that the checkpoint is stored in."""
-    for key in weights:
-        if layouts.bare(key) == "lm_head.weight":
-            return weights[key].dtype
-    raise UserError(f"{weights.folder}: the weight lm_head.weight is missing")
-
-
-def _has_single_projector(weights: TensorFiles) -> bool:
-    """Whether image features go through one linear layer (LISA) instead of two with a GELU in between."""
-    return any(layouts.bare(key) == "model.mm_projector.weight" for key in weights)
-
-
-def _plan(weights: TensorFiles, tower: TensorFiles, layout: Layout, config: MGLMMConfig, lora_alpha: float) -> Plan:
-    """How each of our weights is had.
-
-    Raises:
-        UserError: an official weight has no place in our model, or one of ours is missing, or has another shape.
-    """
-    ours = _our_shapes(config, weights.folder)
-    depth = config.sam_config.mask_decoder_config.iou_head_depth
-    plan: Plan = {}
-    unknown: list[str] = []
-    for key in weights.in_file_order():
-        try:
-            name = layouts.our_name(key, layout, depth)
-        except KeyError:
-            unknown.append(key)
-            continue
-        if not _has_partners(weights, key):
-            unknown.append(key)
-        if name is not None:
-            plan[name] = _reader(
-                weights, key, lora_alpha, one_row_more=name.endswith(("embed_tokens.weight", "lm_head.weight"))
-            )
-    prefix = "lmm.model.vision_tower."
-    inner = "vision_model." if any(name.startswith(f"{prefix}vision_model.") for name in ours) else ""
-    for key in tower.in_file_order():
-        name = layouts.tower_name(key)
-        if name is not None:
-            plan[prefix + inner + name] = _reader(tower, key, lora_alpha)
-    if _has_single_projector(weights):  # the second layer lets everything through
-        width, dtype = ours["lmm.model.multi_modal_projector.linear_2.bias"][0], _dtype(weights)
-        plan["lmm.model.multi_modal_projector.linear_2.weight"] = lambda: torch.eye(width, dtype=dtype)
-        plan["lmm.model.multi_modal_projector.linear_2.bias"] = lambda: torch.zeros(width, dtype=dtype)
-    unknown += [name for name in plan if name not in ours]
-    missing = [name for name in ours if name not in plan and name not in _TIED]
-    if unknown or missing:
-        said = [f"{what}: {', '.join(names)}" for what, names in (("unknown", unknown), ("missing", missing)) if names]
-        raise UserError(
-            f"{weights.folder}: not the weights of a {layout.name} that this version knows; {'; '.join(said)}"
-        )
-    for name, read in plan.items():
-        if tuple(_tried(read, weights, name).shape) != ours[name]:
-            raise UserError(f"{weights.folder}: {name} has the shape {tuple(read().shape)}, not {ours[name]}")
-    return plan
-
-
-def _our_shapes(config: MGLMMConfig, where: Path) -> dict[str, tuple[int, ...]]:
-    """The shapes of all weights of the model with this configuration, which is not built."""
+def _sam_config(layout: Layout, weights: TensorFiles, num_heads: int) -> SamConfig:
+    """SAM's configuration, read from the shapes of its weights."""
+    keys = [key for key in weights if layouts.bare(key).startswith(layout.sam_prefix)]
+    shapes = {layouts.bare(key).removeprefix(layout.sam_prefix): weights.shape(key) for key in keys}
     try:
-        with torch.device("meta"):
-            model = MGLMMForConditionalGeneration(config)
-    except ValueError as error:
-        raise UserError(f"{where}: the sizes do not fit each other ({str(error).splitlines()[0]})") from error
-    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        return sam_shapes.read_sam_config(shapes, num_heads)
+    except KeyError as error:
+        raise UserError(f"{weights.folder}: the weight {layout.sam_prefix}{error.args[0]} is missing") from error
+    except (ValueError, IndexError, ZeroDivisionError) as error:
+        raise UserError(f"{weights.folder}: the shapes of {layout.sam_prefix}* are none of a SAM ({error})") from error
 
 
-def _has_partners(weights: TensorFiles, key: str) -> bool:
-    """Whether the other half of a LoRA weight and the weight that both change are there; true of any other weight."""
-    base, found, _ = key.partition("lora_")
-    return not found or all(base + name in weights for name in ("weight", *_LORA_NAMES))
-
-
-def _tried(read: Callable[[], torch.Tensor], weights: TensorFiles, name: str) -> torch.Tensor:
+@contextmanager
+def _refused(path: Path) -> Iterator[None]:
+    """Values of a configuration file that make no configuration end in one line."""
     try:
-        return read()
-    except RuntimeError as error:
-        raise UserError(f"{weights.folder}: {name} cannot be merged with its LoRA weights: shapes differ") from error
-
-
-def _reader(
-    weights: TensorFiles, key: str, lora_alpha: float, one_row_more: bool = False
-) -> Callable[[], torch.Tensor]:
-    """What reads one weight: LoRA merged into it, and a row for `<image>` (the mean of the others) behind it."""
-
-    def _read() -> torch.Tensor:
-        value = weights[key]
-        down, up = (key.removesuffix("weight") + name for name in _LORA_NAMES)
-        if down in weights:
-            a, b = weights[down].float(), weights[up].float()
-            value = (value.float() + lora_alpha / len(a) * (b @ a)).to(value.dtype)
-        if one_row_more:
-            value = torch.cat([value, value.float().mean(0, keepdim=True).to(value.dtype)])
-        return value
-
-    return _read
+        yield
+    except (StrictDataclassError, TypeError, ValueError, KeyError, ZeroDivisionError) as error:
+        raise UserError(f"{path}: not the configuration of a model ({' '.join(str(error).split())})") from error
 
 
 def _write_rest(

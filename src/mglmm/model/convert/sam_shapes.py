@@ -22,6 +22,7 @@ def read_sam_config(shapes: Mapping[str, Shape], num_decoder_heads: int = 8) -> 
 
     Raises:
         KeyError: a weight is missing that tells a size.
+        ValueError, IndexError, ZeroDivisionError: the shapes are not those of a SAM.
     """
     width, channels, patch, _ = shapes["image_encoder.patch_embed.proj.weight"]
     grid = shapes["image_encoder.pos_embed"][1]
@@ -32,6 +33,8 @@ def read_sam_config(shapes: Mapping[str, Shape], num_decoder_heads: int = 8) -> 
     inner = shapes["image_encoder.blocks.0.mlp.lin1.weight"][0]
     prompt = shapes["prompt_encoder.no_mask_embed.weight"][1]
     attention = shapes["mask_decoder.transformer.layers.0.cross_attn_token_to_image.q_proj.weight"][0]
+    if attention % num_decoder_heads:
+        raise ValueError(f"the mask decoder's attention of width {attention} cannot have {num_decoder_heads} heads")
     image_size = grid * patch
     return SamConfig(
         vision_config={

@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,7 +82,8 @@ def _load(path: Path) -> Any:
     try:
         if path.suffix == ".safetensors":
             return safe_open(path, framework="pt")
-        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=True)
+        # files of before torch 1.6 are no zip archives and cannot be mapped from disk
+        tensors = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
     except pickle.UnpicklingError as error:
         raise UserError(f"{path}: holds more than weights, or is damaged; nothing in it was run") from error
     except (SafetensorError, RuntimeError, EOFError, OSError) as error:
