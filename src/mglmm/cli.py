@@ -138,7 +138,7 @@ def evaluate(options: argparse.Namespace) -> None:
         inputs=Inputs(options.seeds, options.data, options.split),
         measures=_measures(options),
         limit=options.limit,
-        device=options.device,
+        loading=_loading(options),
         batch_size=options.batch_size,
         max_new_tokens=options.max_new_tokens,
     )
@@ -276,7 +276,11 @@ def _command(
 
 def _add_model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--model", default="default", metavar="M", help="'default', a folder, or a hub id")
-    command.add_argument("--device", metavar="D", help="as in cpu or cuda:0 (default: CUDA if there is one)")
+    command.add_argument("--device", metavar="D", help="cpu, cuda:0, ..., auto (default: the accelerator, or cpu)")
+    command.add_argument("--dtype", metavar="T", help="float32, float16 or bfloat16 (default: as the device)")
+    command.add_argument("--quantize", metavar="Q", help="bnb-8bit, bnb-4bit, torchao-8bit or torchao-4bit")
+    command.add_argument("--attention", metavar="A", help="sdpa, eager, flash_attention_2, ...")
+    command.add_argument("--adapter", type=Path, metavar="DIR", help="LoRA weights of a training")
 
 
 def _add_length_option(command: argparse.ArgumentParser) -> None:
@@ -319,15 +323,24 @@ def _predictor(options: argparse.Namespace) -> "Predictor":
         _quiet()
         from mglmm.predict import load
 
-        return load(options.model, device=options.device)
+        return load(options.model, **_loading(options))
+
+
+def _loading(options: argparse.Namespace) -> dict[str, Any]:
+    """What the options say about how the model is loaded."""
+    return {name: getattr(options, name) for name in ("device", "dtype", "quantize", "attention", "adapter")}
 
 
 def _quiet() -> None:
     """Libraries keep their progress bars and advice to themselves: stderr is for our one line."""
-    from transformers.utils import logging
+    import logging
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    for library in ("accelerate", "bitsandbytes", "torch.utils._pytree", "torchao"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore")
 
 

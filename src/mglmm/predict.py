@@ -1,18 +1,16 @@
 """Asking a model: a picture and an instruction in, an answer whose phrases are tied to masks out."""
 
 from collections.abc import Callable, Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import torch
-from huggingface_hub import snapshot_download
 from PIL import Image
 from pydantic import ConfigDict, Field
-from safetensors import SafetensorError
 
 from mglmm import grounding, viz
 from mglmm.images import ImageSource, load_image
 from mglmm.model import GroundedOutput, MGLMMForConditionalGeneration, MGLMMProcessor
+from mglmm.model.loading import Loading, load_model
 from mglmm.model.processing_mglmm import ADDED_TOKENS, grounded_answer
 from mglmm.model.sam import GroundingFeatures
 from mglmm.schema import Prediction, Rle, Segment, UserError
@@ -25,9 +23,6 @@ _ROOM_FOR_ANSWER = 16
 
 _LEGIBLE_SIDE_PX = 640
 """Saved overlays of smaller pictures are enlarged so that their labels can be read."""
-
-_MODEL_FILES = ["*.json", "*.jinja", "*.model", "*.safetensors", "*.txt"]
-"""What a model needs of its repository on the hub."""
 
 Conversation = Sequence[tuple[str, str | None]]
 """(instruction, answer with markup) of each turn; the last answer is None: it is asked for."""
@@ -60,28 +55,29 @@ class ImagePrediction(Prediction):
 
 
 def load(
-    name_or_path: str | Path = "default", device: str | torch.device | None = None, dtype: torch.dtype | None = None
+    name_or_path: str | Path = "default",
+    device: str | torch.device | None = None,
+    dtype: str | torch.dtype | None = None,
+    *,
+    quantize: str | None = None,
+    attention: str | None = None,
+    adapter: str | Path | None = None,
 ) -> "Predictor":
     """A predictor over the model in the package ("default"), in a folder, or with a hub id ("owner/name").
 
     Args:
-        device: e.g. "cpu" or "cuda:0"; None: CUDA if there is one, else the CPU.
-        dtype: of the weights; None: float32 on the CPU, bfloat16 elsewhere.
+        device: e.g. "cpu", "cuda:0" or "mps"; None: the accelerator if there is one, else the CPU; "auto": the layers
+            of the language model that do not fit on it go to the next, the CPU, or stay on the disk.
+        dtype: of the weights, e.g. "bfloat16"; None: float32 on the CPU, bfloat16 elsewhere.
+        quantize: "bnb-8bit", "bnb-4bit", "torchao-8bit" or "torchao-4bit"; what makes the masks stays in `dtype`.
+        attention: transformers' name of how attention is computed, e.g. "sdpa", "eager" or "flash_attention_2".
+        adapter: folder of LoRA weights that training has saved; merged, unless the model is quantised.
 
     Raises:
-        UserError: there is no such model or device, or the folder does not hold a whole model.
+        UserError: there is no such model, device or adapter, the folder does not hold a whole model, or what is asked
+            for needs a library or a device that is not here.
     """
-    place = _device(device)
-    source = _model_source(name_or_path)
-    if dtype is None:
-        dtype = torch.float32 if place.type == "cpu" else torch.bfloat16
-    try:
-        processor = MGLMMProcessor.from_pretrained(source)
-        model = MGLMMForConditionalGeneration.from_pretrained(source, dtype=dtype)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise UserError(f"model {name_or_path}: cannot be loaded ({_first_line(error)})") from error
-    # transformers' wrapper of `to` hides its self from mypy
-    return Predictor(model.to(place), processor)  # type: ignore[arg-type]
+    return Predictor(*load_model(name_or_path, Loading(device, dtype, quantize, attention, adapter)))
 
 
 class Predictor:
@@ -257,55 +253,6 @@ class Chat:
         if self._features is None:
             self._features = self._predictor.encode([self.image])
         return self._features
-
-
-def _device(device: str | torch.device | None) -> torch.device:
-    if device is None:
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        place = torch.device(device)
-        torch.empty(0, device=place)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"device {device}: not to be had here ({_first_line(error)})") from error
-    return place
-
-
-def _model_source(name_or_path: str | Path) -> str:
-    """The folder or hub id to load from."""
-    if name_or_path == "default":
-        folder = Path(str(files("mglmm") / "assets" / "default"))
-        if not (folder / "config.json").is_file():
-            raise UserError(
-                "model default: this copy of the package has no weights; train them with make default-model"
-            )
-        return str(folder)
-    folder = Path(name_or_path)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UserError(f"model {name_or_path}: the folder holds no config.json; give the folder of a saved model")
-        return str(folder)
-    parts = str(name_or_path).split("/")
-    # not looked up on the network: what cannot be a hub id was meant as a folder
-    if folder.exists() or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
-        raise UserError(
-            f"model {name_or_path}: no such folder; give 'default', a saved model's folder, or a hub id like owner/name"
-        )
-    return _downloaded(str(name_or_path))
-
-
-def _downloaded(hub_id: str) -> str:
-    """The folder of a model from the hub: downloaded, or the copy from last time if the hub cannot be reached."""
-    try:
-        return snapshot_download(hub_id, allow_patterns=_MODEL_FILES)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"model {hub_id}: no such folder, and it cannot be had from the hub ({_first_line(error)}); "
-            "give 'default', a saved model's folder, or a hub id like owner/name"
-        ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _identity(source: ImageSource) -> object:

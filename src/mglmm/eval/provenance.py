@@ -35,7 +35,8 @@ def weights_fingerprint(model: Any) -> str:
     """16 hex digits that change when the weights of `model` (a torch module) do; the same on every device."""
     digest = hashlib.sha256()
     for name, tensor in model.state_dict().items():
-        flat = tensor.detach().flatten()
+        plain = tensor.dequantize() if type(tensor).__module__.startswith("torchao.") else tensor
+        flat = plain.detach().flatten()
         ends = [part.float().cpu().numpy().tobytes() for part in (flat[:_SHOWN_VALUES], flat[-_SHOWN_VALUES:])]
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode() + b"".join(ends))
     return digest.hexdigest()[:16]

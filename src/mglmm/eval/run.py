@@ -9,6 +9,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mglmm.atomic import atomic_file
@@ -41,7 +42,7 @@ def run_benchmark(
     inputs: Inputs,
     measures: Measures,
     limit: int | None = None,
-    device: str | None = None,
+    loading: Mapping[str, Any] = MappingProxyType({}),
     batch_size: int = 16,
     max_new_tokens: int = MAX_NEW_TOKENS,
 ) -> dict[str, Any] | None:
@@ -54,7 +55,7 @@ def run_benchmark(
         model: "default", a folder, or a hub id.
         out: folder of the results; goes on with an interrupted run of the same benchmark, model and samples.
         inputs: which samples.
-        device: as in "cpu" or "cuda:0"; None: CUDA if there is one, each process its own.
+        loading: arguments of `mglmm.load`; without a device, each process has its own.
         limit: only the first so many questions (of each benchmark of a suite).
         max_new_tokens: limit of an answer.
 
@@ -67,8 +68,10 @@ def run_benchmark(
     from mglmm.predict import load  # torch: late, so that unknown names and missing files are told at once
 
     state = processes()
-    predictor = load(model, device=device or (state.device if state.num_processes > 1 else None))
+    device = loading.get("device") or (state.device if state.num_processes > 1 else None)
+    predictor = load(model, **{**loading, "device": device})
     described = {"name": model, "weights": weights_fingerprint(predictor.model)}
+    described |= {name: str(value) for name, value in loading.items() if value is not None and name != "device"}
     results: dict[str, Any] = {}
     for benchmark in benchmarks:
         folder = out / benchmark.name if name in SUITES else out

@@ -1,20 +1,29 @@
 """The model: a language model that sees (`lmm`) and a SAM that masks, joined at `[SEG]`.
 
-Importing this package registers the classes with transformers' Auto classes.
+Each class is imported when it is first used: transformers' Auto classes import the modules one by one (see `mglmm`).
 """
 
-from transformers import AutoConfig, AutoModelForImageTextToText, AutoProcessor, AutoTokenizer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from mglmm.model.compat import name_edgetam_backbone
-from mglmm.model.configuration_mglmm import MGLMMConfig
-from mglmm.model.modeling_mglmm import GroundedOutput, MGLMMForConditionalGeneration, MGLMMOutput
-from mglmm.model.processing_mglmm import MGLMMProcessor
-from mglmm.model.tokenization_mglmm import LegacyLlamaTokenizer
-
-name_edgetam_backbone()
-AutoConfig.register(MGLMMConfig.model_type, MGLMMConfig)
-AutoModelForImageTextToText.register(MGLMMConfig, MGLMMForConditionalGeneration)
-AutoProcessor.register(MGLMMConfig, MGLMMProcessor)
-AutoTokenizer.register(MGLMMConfig, fast_tokenizer_class=LegacyLlamaTokenizer)
+if TYPE_CHECKING:
+    from mglmm.model.configuration_mglmm import MGLMMConfig
+    from mglmm.model.modeling_mglmm import GroundedOutput, MGLMMForConditionalGeneration, MGLMMOutput
+    from mglmm.model.processing_mglmm import MGLMMProcessor
 
 __all__ = ["GroundedOutput", "MGLMMConfig", "MGLMMForConditionalGeneration", "MGLMMOutput", "MGLMMProcessor"]
+
+_HOMES = {
+    "MGLMMConfig": "configuration",
+    "MGLMMForConditionalGeneration": "modeling",
+    "MGLMMOutput": "modeling",
+    "GroundedOutput": "modeling",
+    "MGLMMProcessor": "processing",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """One of the classes above."""
+    if name in _HOMES:
+        return getattr(import_module(f"mglmm.model.{_HOMES[name]}_mglmm"), name)
+    raise AttributeError(f"module 'mglmm.model' has no attribute {name!r}")

@@ -1,5 +1,6 @@
 """What older releases of transformers (5.17 on) need, so that nothing is asked of a hub while a model is made."""
 
+from functools import cache
 from typing import Any
 
 from transformers import EdgeTamVisionConfig
@@ -14,6 +15,7 @@ DEFAULT_BACKBONE = {
 """EdgeTAM's own backbone, as newer releases write it down."""
 
 
+@cache
 def name_edgetam_backbone() -> None:
     """Nothing; from now on a bare `EdgeTamVisionConfig()` knows its backbone without asking the hub for it.
 

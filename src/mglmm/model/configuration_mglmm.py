@@ -61,8 +61,15 @@ class MGLMMConfig(PreTrainedConfig):
 
 def _as_config(config: PreTrainedConfig | dict[str, Any] | None, default: str) -> PreTrainedConfig:
     """A configuration object from an object, a saved dict, or None (the default of that model type)."""
+    # cannot be imported while transformers' Auto classes are being imported, as this module may be
+    from mglmm.model.compat import name_edgetam_backbone
+
+    name_edgetam_backbone()
     if config is None:
         return AutoConfig.for_model(default)
     if isinstance(config, dict):
         return AutoConfig.for_model(**config)
     return config
+
+
+AutoConfig.register(MGLMMConfig.model_type, MGLMMConfig)

@@ -20,7 +20,13 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.functional import cross_entropy, interpolate
-from transformers import AutoModelForImageTextToText, AutoModelForMaskGeneration, GenerationMixin, PreTrainedModel
+from transformers import (
+    AutoModel,
+    AutoModelForImageTextToText,
+    AutoModelForMaskGeneration,
+    GenerationMixin,
+    PreTrainedModel,
+)
 from transformers.initialization import zeros_
 from transformers.modeling_outputs import ModelOutput
 
@@ -357,3 +363,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 def _sum(loss: torch.Tensor | None, part: torch.Tensor) -> torch.Tensor:
     """The loss with one more part."""
     return part if loss is None else loss + part
+
+
+for _auto in (AutoModel, AutoModelForImageTextToText):
+    _auto.register(MGLMMConfig, MGLMMForConditionalGeneration)

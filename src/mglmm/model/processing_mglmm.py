@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.nn.functional import interpolate
-from transformers import BatchFeature, ProcessorMixin
+from transformers import AutoProcessor, BatchFeature, ProcessorMixin
 
 from mglmm import grounding, masks
+from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.modeling_mglmm import GroundedOutput
 from mglmm.schema import GroundedText, Turn
 
@@ -352,3 +353,6 @@ def grounded_answer(raw: str) -> tuple[GroundedText, int]:
     """The answer with its k-th `[SEG]` owning segment id k + 1, and the number of invalid places in its markup."""
     parsed = grounding.parse(raw, range(1, raw.count(grounding.SEG) + 1))
     return parsed.text, parsed.num_invalid
+
+
+AutoProcessor.register(MGLMMConfig, MGLMMProcessor)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from transformers.tokenization_utils_base import generate_merges
 
+from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.schema import UserError
 
 SPECIAL = ("<unk>", "<s>", "</s>")
@@ -111,3 +112,6 @@ def load_llama_tokenizer(path: Path, added: Sequence[str], image_token: str = "<
         padding_side="left",
         clean_up_tokenization_spaces=False,
     )
+
+
+AutoTokenizer.register(MGLMMConfig, fast_tokenizer_class=LegacyLlamaTokenizer)
