@@ -186,17 +186,14 @@ def _check_widths(model: nn.Module, quantization: str | None, device: torch.devi
         return
     from bitsandbytes.nn import Linear4bit
 
-    for name, module in model.named_modules():
-        weight: Any = getattr(module, "weight", None)
+    layers = {name: module for name, module in model.named_modules() if isinstance(module, Linear4bit)}
+    for name, layer in layers.items():
+        weight: Any = layer.weight
         # only its kernel for processors with bfloat16 units asks for whole blocks
-        if (
-            isinstance(module, Linear4bit)
-            and module.support_avx512bf16_for_cpu
-            and module.in_features % weight.blocksize
-        ):
+        if layer.support_avx512bf16_for_cpu and layer.in_features % weight.blocksize:
             raise UserError(
                 f"quantization {quantization}: on this processor widths must be multiples of {weight.blocksize}, but "
-                f"{name} has {module.in_features}; choose another"
+                f"{name} has {layer.in_features}; choose another"
             )
 
 
