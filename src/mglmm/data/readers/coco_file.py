@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -144,7 +144,8 @@ class CocoFile:
             return self._on_bad(error)
         self._annotations.add(owner, element)
         self._owners.append(owner)
-        self._ids.append(element.value["id"] if isinstance(element.value.get("id"), int) else -1)
+        # what is no id is refused when the annotation is read
+        self._ids.append(element.value["id"] if _is_id(element.value.get("id")) else -1)
 
     def _check_annotations(self, known: set[int]) -> None:
         owners, ids = np.array(self._owners, dtype=np.int64), np.array(self._ids, dtype=np.int64)
@@ -159,9 +160,13 @@ class CocoFile:
 def _id(value: Any, key: str, place: str) -> int:
     """The whole number under `key` of a record that has been decoded."""
     found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, int) or not -(2**63) <= found < 2**63:
+    if not _is_id(found):
         raise UserError(f"{place}, field {key}: a whole number is missing")
     return found
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def segments(
