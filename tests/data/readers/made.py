@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import pickle
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,10 +13,25 @@ from PIL import Image
 from mglmm import masks
 from mglmm.data.export import Options, export
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn, write_jsonl
-
-HEIGHT, WIDTH = 8, 10
-NUMBERS = (1, 2, 3)
-"""The images are called after these."""
+from tests.data.readers.made_coco import (
+    HEIGHT,
+    NUMBERS,
+    WIDTH,
+    captions_file,
+    coco_file,
+    ids,
+    instances,
+    lvis_file,
+    paco_file,
+    panoptic_files,
+    pictures,
+    png,
+    polygon,
+    put,
+    refs_files,
+    rle,
+    text,
+)
 
 
 class Made(NamedTuple):
@@ -26,119 +40,6 @@ class Made(NamedTuple):
     write: Callable[[Path], None]
     split: str
     options: Mapping[str, str | bool] = {}
-
-
-def rle(top: int, left: int, bottom: int, right: int) -> dict[str, Any]:
-    """The compressed RLE of a rectangle."""
-    mask = np.zeros((HEIGHT, WIDTH), dtype=np.bool_)
-    mask[top:bottom, left:right] = True
-    return dict(masks.encode(mask))
-
-
-def polygon(top: int, left: int, bottom: int, right: int) -> list[list[float]]:
-    """A rectangle as COCO's polygons."""
-    return [[left, top, right, top, right, bottom, left, bottom]]
-
-
-def text(path: Path, content: str) -> None:
-    """A text file."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content, encoding="utf-8")
-
-
-def put(path: Path, content: Any) -> None:
-    """A JSON file."""
-    text(path, json.dumps(content, ensure_ascii=False))
-
-
-def png(path: Path, values: np.ndarray) -> None:
-    """A picture of these values (uint8 if they are not uint16, [H, W] or [H, W, 3])."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(values if values.dtype == np.uint16 else values.astype(np.uint8)).save(path)
-
-
-def pictures(root: Path, name: str) -> None:
-    """The three pictures; `name` has "{}" for the number."""
-    for number in NUMBERS:
-        png(root / name.format(number), np.zeros((HEIGHT, WIDTH)))
-
-
-def ids(*values: int) -> np.ndarray:
-    """A map of ids: the first rows of the first value, the next of the second, ..."""
-    return np.repeat(np.array(values), -(-HEIGHT // len(values)))[:HEIGHT, None] * np.ones((1, WIDTH), dtype=int)
-
-
-def color(values: np.ndarray) -> np.ndarray:
-    """uint8[H, W, 3] that holds ids as R + 256 G + 65536 B."""
-    return np.stack([values % 256, values // 256 % 256, values // 65536], axis=2)
-
-
-def _image(number: int, **more: Any) -> dict[str, Any]:
-    return {"id": number, "file_name": f"{number}.jpg", "height": HEIGHT, "width": WIDTH, **more}
-
-
-def _marks(*more: dict[str, Any]) -> list[dict[str, Any]]:
-    """Two annotations an image, with ids 11, 12, 21, ...; `more`: further fields of the first and the second."""
-    shapes: tuple[Any, ...] = (polygon(0, 0, 4, 4), rle(2, 2, 6, 9))
-    return [
-        {
-            "id": 10 * number + k + 1,
-            "image_id": number,
-            "category_id": k + 1,
-            "segmentation": shapes[k],
-            "bbox": [0, 0, 4, 4],
-            "area": 16,
-            "iscrowd": 0,
-            **(more[k] if more else {}),
-        }
-        for number in NUMBERS
-        for k in range(2)
-    ]
-
-
-CATEGORIES = [{"id": 1, "name": "cat", "isthing": 1}, {"id": 2, "name": "street", "isthing": 0}]
-
-
-def instances(**image: Any) -> dict[str, Any]:
-    """A file in COCO's layout."""
-    return {"images": [_image(n, **image) for n in NUMBERS], "annotations": _marks(), "categories": CATEGORIES}
-
-
-def _coco(name: str) -> Callable[[Path], None]:
-    def write(root: Path) -> None:
-        put(root / "annotations" / name, instances())
-        pictures(root, "val/{}.jpg")
-
-    return write
-
-
-def _lvis(root: Path) -> None:
-    content = instances(neg_category_ids=[], not_exhaustive_category_ids=[2])
-    for image in content["images"]:
-        image["coco_url"] = f"http://images.cocodataset.org/val2017/{image.pop('file_name')}"
-    put(root / "annotations/lvis_v1_val.json", content)
-    pictures(root, "val2017/{}.jpg")
-
-
-def _captions(name: str) -> Callable[[Path], None]:
-    def write(root: Path) -> None:
-        told = [{"id": 10 * n + k, "image_id": n, "caption": f"A cat {k}."} for n in NUMBERS for k in range(2)]
-        images = [_image(n, domain="near-domain", open_images_id="ab") for n in NUMBERS]
-        put(root / name, {"images": images, "annotations": told})
-        pictures(root, "val/{}.jpg")
-
-    return write
-
-
-def _panoptic(root: Path) -> None:
-    marks = []
-    for number in NUMBERS:
-        png(root / f"annotations/panoptic_val/{number}.png", color(ids(0, 300, 70000)))
-        infos = [{"id": 300, "category_id": 1, "iscrowd": 0}, {"id": 70000, "category_id": 2, "iscrowd": 1}]
-        marks.append({"image_id": number, "file_name": f"{number}.png", "segments_info": infos})
-    images = [_image(n) for n in NUMBERS]
-    put(root / "annotations/panoptic_val.json", {"images": images, "annotations": marks, "categories": CATEGORIES})
-    pictures(root, "val/{}.jpg")
 
 
 def _ade20k(root: Path) -> None:
@@ -200,43 +101,6 @@ def _pascal_part(root: Path) -> None:
         savemat(root / f"Annotations_Part/{number}.mat", {"anno": anno})
     text(root / "VOC2010/ImageSets/Main/val.txt", "1\n2\n3\n")
     pictures(root, "VOC2010/JPEGImages/{}.jpg")
-
-
-def _paco(root: Path) -> None:
-    marks = _marks({"attribute_ids": [5]}, {"attribute_ids": []})
-    for mark in marks:
-        mark["obj_ann_id"] = mark["id"] // 10 * 10 + 1
-    categories = [{"id": 1, "name": "handbag"}, {"id": 2, "name": "handbag:zip"}]
-    content = {"images": [_image(n, neg_category_ids=[], not_exhaustive_category_ids=[]) for n in NUMBERS]}
-    content |= {"annotations": marks, "categories": categories, "attributes": [{"id": 5, "name": "wood"}]}
-    put(root / "annotations/paco_lvis_v1_val.json", content)
-    pictures(root, "{}.jpg")
-
-
-def _refs(name: str, folder: str) -> Callable[[Path], None]:
-    def write(root: Path) -> None:
-        put(root / name / "instances.json", instances())
-        several = name == "grefcoco"
-        refs = [
-            {
-                "ref_id": 5 + n,
-                "image_id": n,
-                "ann_id": [10 * n + 1, 10 * n + 2] if several else 10 * n + 1,
-                "split": "val",
-                "sentences": [{"raw": "Red cat.", "sent": "red cat", "sent_id": n, "tokens": ["red", "cat"]}],
-                **({"no_target": False} if several else {}),
-            }
-            for n in NUMBERS
-        ]
-        if several:
-            refs.append({**refs[0], "ref_id": 4, "ann_id": [-1], "no_target": True})
-            put(root / name / "grefs(unc).json", refs)
-        else:
-            split_by = "umd" if name == "refcocog" else "unc"
-            (root / name / f"refs({split_by}).p").write_bytes(pickle.dumps(refs, protocol=2))
-        pictures(root, folder + "/{}.jpg")
-
-    return write
 
 
 def _reasonseg(root: Path) -> None:
@@ -433,11 +297,11 @@ MADE: Mapping[str, Made] = {
     "ade20k-150": Made(
         _maps("objectInfo150.txt", "Idx\tName\n1\twall\n2\tbed\n", "annotations/val", "images/val/{}.jpg"), "val"
     ),
-    "coco": Made(_coco("val.json"), "val"),
-    "coco-captions": Made(_captions("annotations/captions_val.json"), "val"),
-    "coco-instances": Made(_coco("instances_val.json"), "val"),
-    "coco-panoptic": Made(_panoptic, "val"),
-    "coco-stuff": Made(_coco("stuff_val.json"), "val"),
+    "coco": Made(coco_file("val.json"), "val"),
+    "coco-captions": Made(captions_file("annotations/captions_val.json"), "val"),
+    "coco-instances": Made(coco_file("instances_val.json"), "val"),
+    "coco-panoptic": Made(panoptic_files, "val"),
+    "coco-stuff": Made(coco_file("stuff_val.json"), "val"),
     "coco-stuff-maps": Made(
         _maps("labels.txt", "0: unlabeled\n1: cat\n2: dog\n3: cow\n", "val", "images/val/{}.jpg"), "val"
     ),
@@ -450,23 +314,23 @@ MADE: Mapping[str, Made] = {
     "grandf-flickr": Made(_grandf_flickr, "train"),
     "grandf-openpsg": Made(_human("OpenPsgGCG_train.json", "coco_2017/train2017"), "train"),
     "grandf-refcocog": Made(_grandf_refcocog, "train"),
-    "grefcoco": Made(_refs("grefcoco", "train2014"), "val"),
+    "grefcoco": Made(refs_files("grefcoco", "train2014"), "val"),
     "label-studio": Made(_label_studio, "val", {"reviewed_only": False}),
     "llava-instruct": Made(_llava, "mix"),
-    "lvis": Made(_lvis, "val"),
+    "lvis": Made(lvis_file, "val"),
     "mapillary": Made(_mapillary, "val"),
     "mgsc": Made(_mgsc, "val"),
     "muse": Made(_muse, "val"),
-    "nocaps": Made(_captions("nocaps_val_4500_captions.json"), "val"),
+    "nocaps": Made(captions_file("nocaps_val_4500_captions.json"), "val"),
     "osprey-724k": Made(_osprey, "conversation"),
-    "paco-lvis": Made(_paco, "val"),
+    "paco-lvis": Made(paco_file, "val"),
     "pascal-part": Made(_pascal_part, "val"),
     "pascal-voc": Made(_voc, "val"),
     "reasonseg": Made(_reasonseg, "val"),
-    "refclef": Made(_refs("refclef", "images/saiapr_tc-12"), "val"),
-    "refcoco": Made(_refs("refcoco", "train2014"), "val"),
-    "refcoco+": Made(_refs("refcoco+", "train2014"), "val"),
-    "refcocog": Made(_refs("refcocog", "train2014"), "val"),
+    "refclef": Made(refs_files("refclef", "images/saiapr_tc-12"), "val"),
+    "refcoco": Made(refs_files("refcoco", "train2014"), "val"),
+    "refcoco+": Made(refs_files("refcoco+", "train2014"), "val"),
+    "refcocog": Made(refs_files("refcocog", "train2014"), "val"),
     "sa-1b": Made(_sa1b, "sa_000020"),
     "visual-genome": Made(_boxes("region_descriptions.json", "regions"), "all"),
     "visual-genome-objects": Made(_boxes("objects.json", "objects"), "all"),

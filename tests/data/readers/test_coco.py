@@ -60,6 +60,15 @@ def read(root: Path, **options: Any) -> list[Sample]:
     return list(READERS["coco-instances"](root, "val", **options))
 
 
+def test_what_other_tools_write(write: Callable[[Any], Path]) -> None:
+    data = content(annotation(1, segmentation=[[]]))
+    data["images"][0].update(height="8", width="10")
+    data["categories"].append({"id": 40, "name": "far", "supercategory": "x", "keypoints": []})
+    (sample, *_) = read(write(data))
+    assert sample.meta == {"boxes": [{"id": 1, "label": "cat", "box_xywh": [1, 1, 4, 4]}]}
+    assert sample.exhaustive == ("cat", "café", "far")
+
+
 def test_a_file(write: Callable[[Any], Path]) -> None:
     crowd = annotation(2, 2, segmentation={"size": [8, 10], "counts": [8, 4, 68]}, iscrowd=1, category_id=9)
     samples = read(write(content(annotation(1), crowd, annotation(3, 1, segmentation=[]))))

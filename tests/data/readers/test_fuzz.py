@@ -12,7 +12,8 @@ import pytest
 from mglmm.data.readers import READERS
 from mglmm.data.readers.policy import Skipped, record_mistakes
 from mglmm.schema import Sample, UserError
-from tests.data.readers.made import MADE, NUMBERS
+from tests.data.readers.made import MADE
+from tests.data.readers.made_coco import NUMBERS
 
 NUM_CHANGES = 15
 NUM_CHANGES_SLOW = 600

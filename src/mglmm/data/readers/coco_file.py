@@ -33,7 +33,7 @@ class CocoImage(SourceRecord):
 
 
 class CocoAnnotation(SourceRecord):
-    """An instance, or all stuff of a class. `bbox`: x, y, width, height."""
+    """An instance, or all stuff of a class. `bbox`: x, y, width, height; some tools write [[]] for no polygon."""
 
     id: int
     image_id: int
@@ -183,7 +183,7 @@ def segments(
         where = f"{place}, annotation {annotation.id}"
         label = file.category(annotation.category_id, where).name
         try:
-            rle = to_rle(annotation.segmentation, size) if annotation.segmentation else None
+            rle = to_rle(annotation.segmentation, size) if annotation.segmentation not in ([], [[]]) else None
         except ValueError as error:
             raise UserError(f"{where}: {error}") from None
         if rle is not None and masks.area(rle.to_coco()):

@@ -187,10 +187,10 @@ class Pictures:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
-def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
+def read_ids(path: Path, content: bytes | None = None, colors: bool = False) -> np.ndarray:
     """int32[H, W] of a PNG whose pixels are ids: grey or palette as they are, color as R + 256 G + 65536 B.
 
-    `content` as of `image_size`.
+    `content` as of `image_size`. `colors`: a palette stands for its colors (a color PNG that was made smaller).
 
     Raises:
         UserError: missing, not a picture, damaged, or of a mode that holds no ids.
@@ -198,7 +198,8 @@ def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
     image_size(path, content)
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as file:
-            mode, values = file.mode, np.asarray(file)
+            picture = file.convert("RGB") if colors and file.mode == "P" else file
+            mode, values = picture.mode, np.asarray(picture)
     except _BROKEN_PICTURE as error:
         raise UserError(f"{path}: the picture is damaged ({error})") from None
     if mode in ("RGB", "RGBA"):
