@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mglmm import masks
 from mglmm.grounding import render
 from mglmm.schema import Sample, UserError
 
@@ -89,8 +90,9 @@ class Skipped:
 def record_mistakes(sample: Sample) -> list[str]:
     """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
     found = []
-    for segment in sample.segments:
-        if not segment.area:
+    areas = masks.areas([segment.rle.to_coco() for segment in sample.segments])
+    for segment, area in zip(sample.segments, areas.tolist(), strict=True):
+        if not area:
             found.append(f"segment {segment.id} has an empty mask")
         if not segment.label.strip():
             found.append(f"segment {segment.id} has an empty label")
