@@ -69,6 +69,16 @@ def test_what_other_tools_write(write: Callable[[Any], Path]) -> None:
     assert sample.exhaustive == ("cat", "café", "far")
 
 
+def test_the_folder_of_the_images_is_where_the_first_one_is(write: Callable[[Any], Path]) -> None:
+    data = content(annotation(1))
+    for image in data["images"]:
+        image["file_name"] = f"val/{image['file_name']}"
+    root = write(data)
+    (root / "images").mkdir()
+    (root / "val").rename(root / "images" / "val")
+    assert [s.image for s in read(root)] == ["images/val/1.png", "images/val/2.png", "images/val/3.png"]
+
+
 def test_a_file(write: Callable[[Any], Path]) -> None:
     crowd = annotation(2, 2, segmentation={"size": [8, 10], "counts": [8, 4, 68]}, iscrowd=1, category_id=9)
     samples = read(write(content(annotation(1), crowd, annotation(3, 1, segmentation=[]))))

@@ -1,5 +1,6 @@
 """Files in the layout of COCO: `images`, `annotations`, `categories`; read image by image, however large they are."""
 
+import os
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -95,6 +96,16 @@ class CocoFile:
         with Places(self.path) as places:
             for entry in self.entries:
                 yield entry, places
+
+    def first_name(self) -> str:
+        """The file name of the first image, by which its folder is found; "" if it has none."""
+        with Places(self.path) as places:
+            for entry in self.entries[:1]:
+                try:
+                    return CocoImage.parse(places.read(entry.offset, entry.length), "").file_name or ""
+                except UserError:  # told of when the image is read
+                    break
+        return ""
 
     def image(self, entry: Entry, places: Places) -> CocoImage:
         """The record of an image; UserError if it is broken."""
@@ -197,8 +208,12 @@ def segments(
     return found, {**({"crowd_ids": crowds} if crowds else {}), **({"boxes": boxes} if boxes else {})}
 
 
-def image_folder(root: Path, split: str, images: str) -> Path:
-    """The folder of the images: `root / images` if that is given, else the first there is of those that are in use."""
+def image_folder(root: Path, split: str, images: str, name: str = "") -> Path:
+    """The folder of the images: `root / images` if that is given, else one of those that are in use.
+
+    That is the first in which there is a picture called `name`, or else the first there is.
+    """
     if images:
         return root / images
-    return first_folder([root / split, root / "images" / split, root / "images", root])
+    candidates = [root / split, root / "images" / split, root / "images", root]
+    return next((folder for folder in candidates if name and os.path.isfile(folder / name)), first_folder(candidates))
