@@ -152,7 +152,7 @@ def osprey(
 
     Source: https://huggingface.co/datasets/AntGroup-MI/Osprey-724K (arXiv 2312.10032); fields as the reader of
     github.com/CircleRadon/Osprey has them.
-    Licence: CC BY-NC 4.0; images under the Flickr terms of each.
+    Licence: CC BY-NC 4.0 (not confirmed: its repository states none); images under the Flickr terms of each.
     Tree: `ROOT/osprey_SPLIT.json`, `ROOT/images/*.jpg` or the option `images`.
     Convert: `mglmm data convert osprey-724k --root Osprey-724K --split conversation --option images=../coco/imgs
     --out osprey-conversation.jsonl`

@@ -230,7 +230,7 @@ grefcoco = _reader(
     An answer to several targets is one phrase with all their segments; to none a sentence without a phrase.
 
     Source: https://github.com/henghuiding/gRefCOCO (arXiv 2306.00968).
-    Licence: CC BY-NC-SA 4.0; images under the Flickr terms of each.
+    Licence: none stated in its repository; images under the Flickr terms of each.
     Tree: `ROOT/grefcoco/grefs(unc).json`, `ROOT/grefcoco/instances.json`, images as RefCOCO.
     Convert: `mglmm data convert grefcoco --root refer/data --split val --out grefcoco-val.jsonl`
     """,
