@@ -35,6 +35,18 @@ def test_many_at_once_is_one_by_one(stacks: tuple[np.ndarray, np.ndarray]) -> No
     np.testing.assert_array_equal(masks.decode_many(rles), stacks[0])
 
 
+def test_hundreds_at_once() -> None:
+    stack = np.random.default_rng(0).random((600, 4, 5)) < 0.5
+    rles = masks.encode_many(stack)
+    np.testing.assert_array_equal(masks.areas(rles), stack.sum((1, 2)))
+    np.testing.assert_array_equal(masks.decode_many(rles), stack)
+    assert masks.areas([]).shape == (0,)
+    assert masks.boxes(rles).shape == (600, 4)
+    assert masks.iou_matrix(rles, rles).diagonal().tolist() == [1.0] * 600
+    assert masks.area(masks.union(rles)) == 20
+    masks.validate_many(rles, (4, 5))
+
+
 @given(pair)
 def test_matrices_are_those_of_numpy(stacks: tuple[np.ndarray, np.ndarray]) -> None:
     a, b = stacks

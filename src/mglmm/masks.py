@@ -17,6 +17,9 @@ _MORE = 32
 _MAX_RUN_CHARACTERS = 7
 """Of 5 bits each: enough for a run of 32 bits with its sign, which is what the COCO API keeps."""
 
+_AREAS_AT_ONCE = 255
+"""pycocotools 2.0.11 puts the number of masks into a byte and raises OverflowError for more."""
+
 
 class CocoRle(TypedDict):
     """COCO compressed RLE: `size` is [height, width], `counts` the compressed column-major runs (ASCII)."""
@@ -110,7 +113,10 @@ def area(rle: CocoRle) -> int:
 
 def areas(rles: Sequence[CocoRle]) -> np.ndarray:
     """int64[N]: number of pixels of each."""
-    return np.asarray(coco.area(list(rles)), dtype=np.int64).reshape(len(rles))
+    found = np.zeros(len(rles), dtype=np.int64)
+    for start in range(0, len(rles), _AREAS_AT_ONCE):
+        found[start : start + _AREAS_AT_ONCE] = coco.area(list(rles[start : start + _AREAS_AT_ONCE]))
+    return found
 
 
 def box(rle: CocoRle) -> tuple[float, float, float, float]:
