@@ -1,13 +1,18 @@
 """Measures the conversion of large data sets: time against reading the same files with pycocotools alone, and memory.
 
-    python benchmarks/convert.py --images 20000 --folder out/convert
+    python benchmarks/convert.py coco-panoptic --images 20000 --folder out/convert
+    python benchmarks/convert.py sa-1b --images 5000 --ways pycocotools ours --folder out/convert
 
-Makes a set in COCO's panoptic layout: `--images` pictures of 480 x 640 with a PNG of ids each (`DIFFERENT` of them
-different, the others hard links) and the JSON. Two processes of their own then go through it:
+Makes the set and then goes through it in processes of their own:
 
-* ours: `mglmm data convert coco-panoptic`, which writes JSON lines of checked samples;
-* pycocotools alone: the JSON with `json.load`, each PNG with Pillow, each mask encoded with `pycocotools.mask.encode`,
-  area and box from it; nothing is checked, nothing written.
+* ours: `mglmm data convert`, which writes JSON lines of checked samples;
+* pycocotools: every JSON file read with `json.load`, the size of every picture with Pillow, and area and box of every
+  mask with pycocotools; nothing is checked, nothing written. In the panoptic set, whose masks are PNGs of ids, each
+  mask is first encoded with `pycocotools.mask.encode`; in SA-1B, whose masks are RLEs already, nothing is decoded;
+* decoded: SA-1B as it is used for training, every mask decoded to pixels with `pycocotools.mask.decode`.
+
+The panoptic set has pictures of 480 x 640 with 6 to 17 segments each, the other pictures of 1500 x 2000 with 100 masks
+(RLEs of some 200 characters, as in SA-1B). `DIFFERENT` of the images are different, the others hard links.
 
 The bars: at most 1.3 times the time, peak memory below 1 GB. CPU time counts where the machine does other work. The
 figures are in docs/log.md.
@@ -18,47 +23,55 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from pycocotools import mask as coco
 
+from mglmm.atomic import atomic_folder
 from mglmm.data.convert import convert
 
 DIFFERENT = 100
 HEIGHT, WIDTH = 480, 640
 NUM_SEGMENTS = (6, 18)
 NUM_CATEGORIES = 133
+SA_HEIGHT, SA_WIDTH = 1500, 2000
+SA_MASKS = 100
 
 
 def main() -> None:
     """Make the set if it is not there, and measure both ways."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("set", choices=tuple(WAYS))
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--folder", type=Path, default=Path("out/convert"))
-    parser.add_argument("--measure", choices=tuple(WAYS), help=argparse.SUPPRESS)
+    parser.add_argument("--ways", nargs="+", help="of pycocotools, ours, decoded; default: all there are")
+    parser.add_argument("--measure", metavar="WAY", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    root = options.folder / f"panoptic-{options.images}"
+    root = options.folder / f"{options.set}-{options.images}"
     if options.measure:
-        print(json.dumps(measure(options.measure, root)))
+        print(json.dumps(measure(WAYS[options.set][options.measure], root)))
         return
-    if not (root / "annotations" / "panoptic_val.json").exists():
-        make_panoptic(root, options.images)
+    if not root.exists():
+        with atomic_folder(root) as made:
+            MAKERS[options.set](made, options.images)
     found = {}
-    for way in WAYS:
-        command = [sys.executable, __file__, "--images", str(options.images), "--folder", str(options.folder)]
-        done = subprocess.run([*command, "--measure", way], capture_output=True, text=True, check=True)
+    for way in options.ways or WAYS[options.set]:
+        done = subprocess.run([sys.executable, *sys.argv, "--measure", way], capture_output=True, text=True, check=True)
         found[way] = json.loads(done.stdout)
-        print(f"{way}: {found[way]}")
-    for kind in ("clock s", "CPU s"):
-        print(f"ours takes {found['ours'][kind] / found['pycocotools'][kind]:.2f} times as much: {kind}")
+        print(f"{way}: {found[way]}", flush=True)
+    for other in found.keys() - {"ours"}:
+        for kind in ("clock s", "CPU s"):
+            print(f"ours takes {found['ours'][kind] / found[other][kind]:.2f} times as much as {other}: {kind}")
 
 
-def measure(way: str, root: Path) -> dict[str, float]:
+def measure(way: Callable[[Path], int], root: Path) -> dict[str, float]:
     """Seconds by the clock and of the CPU, and the peak of resident memory in MB."""
     clock, cpu = time.perf_counter(), time.process_time()
-    count = WAYS[way](root)
+    count = way(root)
     return {
         "images": count,
         "clock s": round(time.perf_counter() - clock, 2),
@@ -73,12 +86,17 @@ def peak_mb() -> float:
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def ours(root: Path) -> int:
-    """Convert the set."""
+def convert_panoptic(root: Path) -> int:
+    """Convert the set in COCO's panoptic layout."""
     return convert("coco-panoptic", root, "val", root / "val.jsonl").count
 
 
-def pycocotools_alone(root: Path) -> int:
+def convert_sa1b(root: Path) -> int:
+    """Convert the set in SA-1B's layout."""
+    return convert("sa-1b", root, "sa_000000", root / "sa_000000.jsonl").count
+
+
+def read_panoptic(root: Path) -> int:
     """Read every file and encode every mask."""
     content = json.loads((root / "annotations" / "panoptic_val.json").read_text(encoding="utf-8"))
     images = {image["id"]: image for image in content["images"]}
@@ -93,18 +111,36 @@ def pycocotools_alone(root: Path) -> int:
         ids = pixels[:, :, 0] + 256 * pixels[:, :, 1] + 65536 * pixels[:, :, 2]
         for segment in annotation["segments_info"]:
             rle = coco.encode(np.asfortranarray(ids == segment["id"], dtype=np.uint8))
-            assert coco.area(rle) and names[segment["category_id"]]
+            assert coco.area(rle) and coco.toBbox(rle)[3] and names[segment["category_id"]]
     return len(content["annotations"])
 
 
-WAYS = {"pycocotools": pycocotools_alone, "ours": ours}
+def read_sa1b(root: Path, decode: bool = False) -> int:
+    """Read every file; area and box of every mask, and its pixels with `decode`."""
+    paths = sorted((root / "sa_000000").glob("*.json"))
+    for path in paths:
+        with path.open(encoding="utf-8") as file:
+            content = json.load(file)
+        with Image.open(path.with_suffix(".jpg")) as picture:
+            assert picture.size == (content["image"]["width"], content["image"]["height"])
+        for annotation in content["annotations"]:
+            rle = annotation["segmentation"]
+            assert coco.area(rle) == annotation["area"] and coco.toBbox(rle)[3]
+            assert not decode or coco.decode(rle).any()
+    return len(paths)
+
+
+WAYS: Mapping[str, Mapping[str, Callable[[Path], int]]] = {
+    "coco-panoptic": {"pycocotools": read_panoptic, "ours": convert_panoptic},
+    "sa-1b": {"pycocotools": read_sa1b, "ours": convert_sa1b, "decoded": partial(read_sa1b, decode=True)},
+}
 
 
 def make_panoptic(root: Path, count: int) -> None:
     """Write the set."""
     maps, pictures = root / "annotations" / "panoptic_val", root / "val"
-    maps.mkdir(parents=True, exist_ok=True)
-    pictures.mkdir(exist_ok=True)
+    maps.mkdir(parents=True)
+    pictures.mkdir()
     Image.new("RGB", (WIDTH, HEIGHT), (90, 120, 60)).save(pictures / "0.jpg")
     infos = [write_map(maps / f"{number}.png", number) for number in range(min(count, DIFFERENT))]
     for number in range(count):
@@ -139,6 +175,52 @@ def write_map(path: Path, number: int) -> list[dict[str, object]]:
         for i in ids
         if (owner == i).any()
     ]
+
+
+def make_sa1b(root: Path, count: int) -> None:
+    """Write a set in SA-1B's layout: a JSON file and a picture an image."""
+    folder = root / "sa_000000"
+    folder.mkdir(parents=True)
+    picture = folder / "sa_0.jpg"
+    Image.new("RGB", (SA_WIDTH, SA_HEIGHT), (90, 120, 60)).save(picture)
+    marks = [ragged_masks(number) for number in range(min(count, DIFFERENT))]
+    for number in range(count):
+        image = {"image_id": number, "width": SA_WIDTH, "height": SA_HEIGHT, "file_name": f"sa_{number}.jpg"}
+        content = {"image": image, "annotations": marks[number % DIFFERENT]}
+        (folder / f"sa_{number}.json").write_text(json.dumps(content), encoding="utf-8")
+        if number:
+            (folder / f"sa_{number}.jpg").hardlink_to(picture)
+
+
+def ragged_masks(number: int) -> list[dict[str, object]]:
+    """100 annotations of SA-1B: ellipses with ragged edges."""
+    rng = np.random.default_rng(number)
+    found = []
+    for index in range(SA_MASKS):
+        height, width = (int(length) for length in np.minimum(rng.lognormal(4, 0.8, 2) + 8, 900))
+        top, left = int(rng.integers(SA_HEIGHT - height)), int(rng.integers(SA_WIDTH - width))
+        y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]
+        waves = rng.uniform(0, 0.15) * np.sin(rng.uniform(4, 12) * np.arctan2(y, x) + rng.uniform(0, 6))
+        mask = np.zeros((SA_HEIGHT, SA_WIDTH), dtype=np.uint8, order="F")
+        mask[top : top + height, left : left + width] = y**2 + x**2 <= 0.85 + waves
+        rle = coco.encode(mask)
+        box = coco.toBbox(rle).tolist()
+        found.append(
+            {
+                "bbox": [*box[:2], box[2] - 1, box[3] - 1],
+                "area": int(mask.sum()),
+                "segmentation": {"size": [SA_HEIGHT, SA_WIDTH], "counts": rle["counts"].decode()},
+                "predicted_iou": float(rng.uniform(0.88, 1)),
+                "point_coords": [[left + width / 2, top + height / 2]],
+                "crop_box": [0.0, 0.0, float(SA_WIDTH), float(SA_HEIGHT)],
+                "id": 1000 * number + index,
+                "stability_score": float(rng.uniform(0.92, 1)),
+            }
+        )
+    return found
+
+
+MAKERS: Mapping[str, Callable[[Path, int], None]] = {"coco-panoptic": make_panoptic, "sa-1b": make_sa1b}
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """Masks against plain numpy, on random shapes."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -31,6 +33,18 @@ def test_many_at_once_is_one_by_one(stacks: tuple[np.ndarray, np.ndarray]) -> No
     rles = masks.encode_many(stacks[0])
     assert rles == [masks.encode(m) for m in stacks[0]]
     np.testing.assert_array_equal(masks.decode_many(rles), stacks[0])
+
+
+def test_hundreds_at_once() -> None:
+    stack = np.random.default_rng(0).random((600, 4, 5)) < 0.5
+    rles = masks.encode_many(stack)
+    np.testing.assert_array_equal(masks.areas(rles), stack.sum((1, 2)))
+    np.testing.assert_array_equal(masks.decode_many(rles), stack)
+    assert masks.areas([]).shape == (0,)
+    assert masks.boxes(rles).shape == (600, 4)
+    assert masks.iou_matrix(rles, rles).diagonal().tolist() == [1.0] * 600
+    assert masks.area(masks.union(rles)) == 20
+    masks.validate_many(rles, (4, 5))
 
 
 @given(pair)
@@ -144,3 +158,20 @@ def test_empty_lists_give_empty_matrices(a: int, b: int) -> None:
     assert masks.iou_matrix([rle] * a, [rle] * b).shape == (a, b)
     assert masks.boxes([rle] * a).shape == (a, 4)
     assert masks.areas([rle] * a).shape == (a,)
+
+
+@given(st.lists(st.one_of(mask, st.text("0123456789PQo`!é", max_size=8)), max_size=6))
+def test_many_are_validated_as_each_alone(found: list[np.ndarray | str]) -> None:
+    rles: list[masks.CocoRle] = [
+        {"size": [3, 4], "counts": one} if isinstance(one, str) else masks.encode(one) for one in found
+    ]
+
+    def told(check: Callable[[], object]) -> str | None:
+        try:
+            check()
+        except ValueError as error:
+            return str(error)
+        return None
+
+    alone = [told(lambda rle=rle: masks.validate(rle)) for rle in rles]  # type: ignore[misc]
+    assert told(lambda: masks.validate_many(rles)) == next(filter(None, alone), None)

@@ -145,7 +145,7 @@ def test_a_damaged_mask_in_a_file_is_refused_before_it_is_decoded(tmp_path: Path
     record["segments"][0]["rle"]["counts"] = "0400000"
     path = tmp_path / "x.jsonl"
     path.write_text(json.dumps(record), encoding="utf-8")
-    with pytest.raises(UserError, match=r"line 1, field segments\.0\.rle.*of 24"):
+    with pytest.raises(UserError, match=r"line 1: segment 1: .*of 24"):
         list(read_jsonl(path, Sample))
 
 

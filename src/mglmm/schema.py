@@ -43,17 +43,13 @@ class Record(BaseModel):
 
 
 class Rle(Record):
-    """COCO compressed run-length encoding of one mask: `size` is (height, width)."""
+    """COCO compressed run-length encoding of one mask: `size` is (height, width).
+
+    A `Sample` or `Prediction` that is read from JSON has the runs of all its masks checked (`check_runs`).
+    """
 
     size: tuple[Annotated[int, Field(gt=0)], Annotated[int, Field(gt=0)]]
     counts: str
-
-    @model_validator(mode="after")
-    def _runs_fill_the_mask(self, info: ValidationInfo) -> Self:
-        # only what comes from a file needs the proof; the project's own masks are made by pycocotools
-        if info.mode == "json":
-            masks.validate(self.to_coco())
-        return self
 
     def to_coco(self) -> masks.CocoRle:
         """The plain dict that pycocotools and `mglmm.masks` work on."""
@@ -114,6 +110,22 @@ def check_parents(segments: Sequence[Segment], complete: bool = True) -> None:
                 raise ValueError(f"segment {start}: its parents form a cycle")
             seen.add(up)
             node = up
+
+
+def check_runs(segments: Sequence[Segment]) -> None:
+    """Nothing, if the runs of every mask fill it; all are gone through at once.
+
+    Raises:
+        ValueError: of one they do not; names the segment.
+    """
+    try:
+        masks.validate_many([segment.rle.to_coco() for segment in segments])
+    except ValueError:
+        for segment in segments:
+            try:
+                masks.validate(segment.rle.to_coco())
+            except ValueError as error:
+                raise ValueError(f"segment {segment.id}: {error}") from None
 
 
 class Span(Record):
@@ -193,7 +205,10 @@ class Sample(Record):
     meta: dict[str, Any] = Field(default_factory=dict)
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
+        # only what comes from a file needs the proof; the project's own masks are made by pycocotools
+        if info.mode == "json":
+            check_runs(self.segments)
         ids = [s.id for s in self.segments]
         known = set(ids)
         if len(known) != len(ids):
@@ -243,6 +258,12 @@ class Prediction(Record):
     answer: GroundedText
     segments: tuple[Segment, ...] = ()
     num_invalid: Annotated[int, Field(ge=0)] = 0
+
+    @model_validator(mode="after")
+    def _masks_are_whole(self, info: ValidationInfo) -> Self:
+        if info.mode == "json":
+            check_runs(self.segments)
+        return self
 
     def to_json(self) -> str:
         """One line of JSON."""

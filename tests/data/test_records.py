@@ -3,6 +3,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pyarrow.parquet as pq
@@ -108,6 +109,30 @@ def test_a_missing_shard_is_refused(tmp_path: Path) -> None:
         Records(tmp_path / "p")
     with pytest.raises(UserError, match=r"holds no \*\.parquet"):
         list(lines(tmp_path / "a"))
+
+
+def test_shards_take_the_place_of_older_ones_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "p"
+    old = write(tmp_path / "a", simple("one"), simple("two"), simple("three"))
+    export("parquet", old, str(folder), Options("x", shard_records=1))
+    export("parquet", old, str(folder), Options("y", shard_records=5))
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    new = write(tmp_path / "b", simple("four"), simple("five"))
+    whole, calls = records.parquet.write_shard, []
+
+    def interrupted(url: str, found: Any) -> int:
+        calls.append(url)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(url, found)
+
+    monkeypatch.setattr(records.parquet, "write_shard", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        export("parquet", new, str(folder), Options("x", shard_records=1))
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    export("parquet", new, str(folder), Options("x", shard_records=1))
+    names = ["x-00000-of-00002.parquet", "x-00001-of-00002.parquet", "y-00000-of-00001.parquet"]
+    assert sorted(path.name for path in folder.iterdir()) == names
 
 
 def test_what_is_no_parquet_of_samples_is_refused(tmp_path: Path) -> None:

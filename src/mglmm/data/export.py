@@ -143,7 +143,7 @@ def to_mgsc(address: Address, out: str, options: Options) -> Exported:
             yield sample.model_copy(update={"image": image})
 
     count = write_mgsc(_samples(), folder)
-    (Path(out) / f"{options.name}.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
+    _write(Path(out) / f"{options.name}.txt", "".join(f"{name}\n" for name in names).encode())
     return Exported(count, left_out)
 
 
@@ -164,7 +164,7 @@ def to_label_studio(address: Address, out: str, options: Options) -> Exported:
             tasks.add(label_studio.task(shown, options.image_prefix + quote(shown.image)))
             labels |= dict.fromkeys(segment.label for segment in sample.segments)
         file.write("]\n")
-    place.with_suffix(".xml").write_text(label_studio.labelling_config(sorted(labels)), encoding="utf-8")
+    _write(place.with_suffix(".xml"), label_studio.labelling_config(sorted(labels)).encode())
     return Exported(tasks.count)
 
 
@@ -176,6 +176,16 @@ FORMS: Mapping[str, Callable[[Address, str, Options], Exported]] = {
     "parquet": to_parquet,
 }
 """Name on the command line -> exporter."""
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file at once; UserError if it cannot be."""
+    make_folder(path.parent)
+    try:
+        with atomic_file(path, "wb") as file:
+            file.write(content)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 
 class _List:
@@ -223,7 +233,5 @@ def _with_names(address: Address, out: Path, options: Options, flat: bool = Fals
             origin = f"{line.file} {line.where}" if line.image is not None else image_address(sample, source)
             if copied.setdefault(name, origin) != origin:
                 raise UserError(f"{folder / name}: {copied[name]} and {origin} would both be copied there")
-            target = folder / name
-            make_folder(target.parent)
-            target.write_bytes(image_bytes(sample, source, line.image))
+            _write(folder / name, image_bytes(sample, source, line.image))
         yield sample, name

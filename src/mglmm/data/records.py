@@ -3,6 +3,7 @@
 Streamed with `lines` and `read`; with `Records` any record is got by its number, and none is held.
 """
 
+import glob
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -31,6 +32,9 @@ INDEXED_BYTES = 1 << 26
 INDEX_ENDING = ".index.npy"
 SHARD_RECORDS = 5_000
 """Records of a shard of Parquet. Ours: shards of embedded photographs then have some 500 MB, as the hub recommends."""
+
+PARTIAL = ".partial"
+"""What the name of a shard ends with until all are written."""
 
 _CHUNK_BYTES = 1 << 24
 _SPACE = np.frombuffer(b" \t\r\n", dtype=np.uint8)
@@ -212,25 +216,31 @@ def write_parquet(
 ) -> list[str]:
     """Write `count` samples, each with the content of its image or None, as shards; returns their addresses.
 
-    They are called NAME-00000-of-00005.parquet. A shard is there when it is whole, and the names tell how many there
-    are: what a broken run has left is refused.
+    They are called NAME-00000-of-00005.parquet, and take the place of all shards of that name, however many, when the
+    last one is written; if that fails, or is interrupted, the folder stays as it was.
 
     Raises:
         UserError: the folder cannot be written.
     """
-    total, rest, written = -(-count // shard_records), iter(records), []
+    total, rest = -(-count // shard_records), iter(records)
     filesystem, path = fsspec.url_to_fs(str(folder))
+    finals = [f"{path}/{name}-{number:05d}-of-{total:05d}.parquet" for number in range(total)]
     try:
         filesystem.makedirs(path, exist_ok=True)
-        for number in range(total):
-            final = f"{path}/{name}-{number:05d}-of-{total:05d}.parquet"
-            partial = final + ".partial"
-            parquet.write_shard(filesystem.unstrip_protocol(partial), islice(rest, shard_records))
-            filesystem.mv(partial, final)
-            written.append(final if _is_local(str(folder)) else filesystem.unstrip_protocol(final))
+        try:
+            for final in finals:
+                parquet.write_shard(filesystem.unstrip_protocol(final + PARTIAL), islice(rest, shard_records))
+            for old in filesystem.glob(f"{path}/{glob.escape(name)}-?????-of-?????.parquet"):
+                filesystem.rm(old)
+            for final in finals:
+                filesystem.mv(final + PARTIAL, final)
+        finally:
+            for final in finals:
+                if filesystem.exists(final + PARTIAL):
+                    filesystem.rm(final + PARTIAL)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({_reason(error)})") from error
-    return written
+    return finals if _is_local(str(folder)) else [filesystem.unstrip_protocol(final) for final in finals]
 
 
 def moved(samples: Iterable[Sample], source: str, target: str) -> Iterator[Sample]:

@@ -60,6 +60,25 @@ def read(root: Path, **options: Any) -> list[Sample]:
     return list(READERS["coco-instances"](root, "val", **options))
 
 
+def test_what_other_tools_write(write: Callable[[Any], Path]) -> None:
+    data = content(annotation(1, segmentation=[[]]))
+    data["images"][0].update(height="8", width="10")
+    data["categories"].append({"id": 40, "name": "far", "supercategory": "x", "keypoints": []})
+    (sample, *_) = read(write(data))
+    assert sample.meta == {"boxes": [{"id": 1, "label": "cat", "box_xywh": [1, 1, 4, 4]}]}
+    assert sample.exhaustive == ("cat", "café", "far")
+
+
+def test_the_folder_of_the_images_is_where_the_first_one_is(write: Callable[[Any], Path]) -> None:
+    data = content(annotation(1))
+    for image in data["images"]:
+        image["file_name"] = f"val/{image['file_name']}"
+    root = write(data)
+    (root / "images").mkdir()
+    (root / "val").rename(root / "images" / "val")
+    assert [s.image for s in read(root)] == ["images/val/1.png", "images/val/2.png", "images/val/3.png"]
+
+
 def test_a_file(write: Callable[[Any], Path]) -> None:
     crowd = annotation(2, 2, segmentation={"size": [8, 10], "counts": [8, 4, 68]}, iscrowd=1, category_id=9)
     samples = read(write(content(annotation(1), crowd, annotation(3, 1, segmentation=[]))))
@@ -81,7 +100,7 @@ BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "polygon outside": (lambda c: c["annotations"][1].update(segmentation=[[1, 1, 50, 1, 5, 5]]), "outside"),
     "polygon negative": (lambda c: c["annotations"][1].update(segmentation=[[-9, 1, 5, 1, 5, 5]]), "outside"),
     "two points": (lambda c: c["annotations"][1].update(segmentation=[[1, 1, 5, 5]]), "3 points"),
-    "NaN": (lambda c: c["annotations"][1].update(segmentation=[[1, float("nan"), 5, 1, 5, 5]]), "outside"),
+    "NaN": (lambda c: c["annotations"][1].update(segmentation=[[1, float("nan"), 5, 1, 5, 5]]), "finite"),
     "text as points": (lambda c: c["annotations"][1].update(segmentation="poly"), "segmentation"),
     "size of RLE": (lambda c: c["annotations"][1].update(segmentation={"size": [8, 9], "counts": [72]}), "(8, 9)"),
     "runs too short": (lambda c: c["annotations"][1].update(segmentation={"size": [8, 10], "counts": [9, 2]}), "11 p"),

@@ -69,6 +69,17 @@ def test_a_file(root: Path) -> None:
     assert second.segments == first.segments
 
 
+def test_a_color_map_made_smaller(root: Path) -> None:
+    """Programs that make a PNG smaller write few colors as a palette: the ids are its colors."""
+    wanted = read(root)
+    path = root / "annotations/panoptic_val/a.png"
+    with Image.open(path) as file:
+        file.convert("P", palette=Image.Palette.ADAPTIVE, colors=8).save(path)
+    with Image.open(path) as file:
+        assert file.mode == "P"
+    assert read(root) == wanted
+
+
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "segment not in the PNG": (lambda d: d["annotations"][1]["segments_info"][0].update(id=9), "[9]"),
     "segment not in the JSON": (lambda d: d["annotations"][1]["segments_info"].pop(), "[5]"),

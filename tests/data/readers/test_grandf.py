@@ -66,6 +66,8 @@ def test_human(tmp_path: Path) -> None:
     assert turn.answer.phrases == ("A dog", "two cats")
     assert turn.answer.segment_ids == (2, 1)
     assert [(s.label, s.area) for s in sample.segments] == [("two cats", 7), ("A dog", 9)]
+    (tmp_path / "GranDf_HA_images").rename(tmp_path / "GranDf/GranDf_HA_images")
+    assert read("grandf", tmp_path)[0].image == "GranDf/GranDf_HA_images/train/sa_1.jpg"
 
 
 BROKEN: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
@@ -130,7 +132,8 @@ def test_flickr(tmp_path: Path) -> None:
     phrases = [
         {**phrase, "id": 1, "tokens_positive": [[0, 7]], "sam_mask": rle(0, 0, 3, 3)},
         {**phrase, "id": 2, "tokens_positive": [[0, 7]], "sam_mask": rle(4, 4, 6, 6)},
-        {**phrase, "id": 3, "tokens_positive": [[8, 12]], "sam_mask": rle(4, 4, 6, 6), "ignore": True},
+        {**phrase, "id": 3, "tokens_positive": [[8, 12]], "ignore": True},
+        {**phrase, "id": 4, "tokens_positive": [[8, 12]], "sam_mask": rle(0, 0, 0, 0), "bbox": [3, 3, 0.4, 3]},
     ]
     write(
         tmp_path / "GranDf/annotations/train/flickr_mergedGT_GCG_train.json",

@@ -188,6 +188,16 @@ def test_ade20k(tmp_path: Path) -> None:
     assert [s.parent for s in sample.segments] == [None, 0, 0, 2]
 
 
+def test_ade20k_where_one_of_a_kind_is_no_list(tmp_path: Path) -> None:
+    ade(tmp_path)
+    path = tmp_path / "images/ADE/val/street/x.json"
+    only = {**thing(0, [], 0), "attributes": "red"}
+    text(path, {"annotation": {"filename": "x.jpg", "imsize": [2, 3], "scene": "street", "object": only}})
+    (sample,) = read("ade20k", tmp_path)
+    assert told(sample) == [(0, "car, auto", 2)]
+    assert sample.meta == {"scene": ["street"], "attributes": {"0": ["red"]}}
+
+
 @pytest.mark.parametrize(
     ("things", "reason"),
     [

@@ -96,7 +96,8 @@ def test_written_back_equal(tmp_path: Path) -> None:
 KEYS = st.lists(st.text(st.characters(exclude_characters="<>", codec="utf-8"), min_size=1), unique=True, max_size=4)
 
 
-@given(keys=KEYS, words=st.text(st.characters(exclude_characters="<>", codec="utf-8")), rows=st.integers(0, 5))
+# no "[" in the words: hypothesis tries constants of the code, and "[SEG]" is refused
+@given(keys=KEYS, words=st.text(st.characters(exclude_characters="<>[", codec="utf-8")), rows=st.integers(0, 5))
 def test_any_keys_are_written_back(keys: list[str], words: str, rows: int, tmp_path_factory: Any) -> None:
     keys = [key for key in keys if key not in nodes()[0]]
     tagged = "".join(f"{words}<{key}>a thing</{key}>" for key in keys)

@@ -76,6 +76,13 @@ def test_splits_and_sentences(tmp_path: Path) -> None:
         read(tmp_path, "testB")
 
 
+def test_where_a_text_is_missing(tmp_path: Path) -> None:
+    listed = [ref(5, 1, 1, "red cat"), ref(6, 2, 2, "blue cat")]
+    listed[0]["sentences"] = [{"raw": "Hm?!", "sent": " ", "sent_id": 50}, {"sent": "red cat", "sent_id": 51}]
+    sample = read(write(tmp_path, listed))[0]
+    assert [t.answer.phrases for t in sample.turns] == [("Hm?!",), ("red cat",)]
+
+
 def test_no_one_and_several_targets(tmp_path: Path) -> None:
     listed = [
         ref(1, 1, [1, 3], "both cats"),
@@ -94,7 +101,7 @@ BROKEN: dict[str, tuple[Callable[[list[Any]], object], str]] = {
     "annotation of another image": (lambda r: r[1].update(ann_id=4), "[4]"),
     "no such image": (lambda r: r[1].update(image_id=77), "77"),
     "no sentences": (lambda r: r[1].pop("sentences"), "sentences"),
-    "empty sentence": (lambda r: r[1]["sentences"][0].update(sent=" "), "empty expression"),
+    "empty sentence": (lambda r: r[1]["sentences"][0].update(sent=" ", raw=""), "empty expression"),
     "id twice": (lambda r: r[1].update(ref_id=5), "ref_id 5"),
     "not a ref": (lambda r: r.__setitem__(1, "blue cat"), "ref number 2"),
 }

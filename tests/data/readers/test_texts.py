@@ -143,6 +143,12 @@ def test_visual_genome(tmp_path: Path) -> None:
     (turn,) = sample.turns
     assert (turn.answer.text, turn.region_ids, turn.task) == ("a red cat", (9,), "caption")
     assert sample.meta == {"box_ids": [9]}
+    write(tmp_path / "image_data.json", [{"id": 2, "width": 10, "height": 8, "coco_id": None}])
+    write(
+        tmp_path / "objects.json", [{"id": 2, "objects": [{"id": 4, "names": ["cat"], "x": 1, "y": 1, "w": 2, "h": 2}]}]
+    )
+    (sample,) = read("visual-genome-objects", tmp_path, "all")
+    assert [(s.id, s.label, s.area) for s in sample.segments] == [(4, "cat", 4)]
     for change, reason in (
         ({"x": 20}, "no pixel of the box"),
         ({"width": "wide"}, "width"),
@@ -235,6 +241,10 @@ def test_osprey(tmp_path: Path) -> None:
     assert (first.answer.phrases, first.answer.segment_ids) == (("region2", "region1"), (2, 1))
     assert (second.region_ids, second.follows) == ((1, 2), True)
     assert [s.area for s in sample.segments] == [16, 9]
+    several = [{**entry, "conversations": said} for said in (talk[:3], talk[:1], [], talk)]
+    write(tmp_path / "osprey_conversation.json", several)
+    found = read("osprey-724k", tmp_path, "conversation")
+    assert [(s.id[-1], len(s.turns)) for s in found] == [("1", 1), ("4", 2)]
     told = ["<region1>: A red cat.", "<region2>: A dog beside <region1>."]
     write(tmp_path / "osprey_detail_description.json", [{**entry, "description": told}])
     (sample,) = read("osprey-724k", tmp_path, "detail_description")

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import Field
 
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, parse_json, read_bytes, read_ids
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
@@ -34,12 +35,17 @@ class Object(SourceRecord):
 
 
 class Annotation(SourceRecord):
-    """A file's annotation; `imsize`: height, width, channels."""
+    """A file's annotation; `imsize`: height, width and, of colored pictures, channels. One of a kind is no list."""
 
     filename: str
-    imsize: tuple[int, int, int]
-    scene: list[str] = []
-    object: list[Object]
+    imsize: Annotated[list[int], Field(min_length=2)]
+    scene: list[str] | str = []
+    object: list[Object] | Object = []
+
+    @property
+    def objects(self) -> list[Object]:
+        """The objects and their parts."""
+        return [self.object] if isinstance(self.object, Object) else self.object
 
 
 class File(SourceRecord):
@@ -115,10 +121,10 @@ _Read = tuple[str, tuple[int, int], list[Segment], dict[str, Any]]
 def _of_2021(path: Path, occluded: bool, names: str) -> _Read:
     """What a JSON file and its PNGs hold."""
     annotation = File.of(parse_json(_text(path), str(path)), str(path)).annotation
-    size = annotation.imsize[:2]
+    size = annotation.imsize[0], annotation.imsize[1]
     found: list[Segment] = []
     hidden: list[dict[str, Any]] = []
-    for thing in annotation.object:
+    for thing in annotation.objects:
         png = existing(inside(path.parent, thing.instance_mask), f"the mask of object {thing.id}")
         ids = read_ids(png)
         if ids.shape != size:
@@ -133,11 +139,12 @@ def _of_2021(path: Path, occluded: bool, names: str) -> _Read:
             hidden.append({"id": thing.id, "label": label, "parent": parent})
     attributes = {
         str(t.id): [t.attributes] if isinstance(t.attributes, str) else t.attributes
-        for t in annotation.object
+        for t in annotation.objects
         if t.attributes
     }
     found = _adopted(found, {h["id"]: h["parent"] for h in hidden})
-    return annotation.filename, size, found, {"scene": annotation.scene, "attributes": attributes, "hidden": hidden}
+    scene = [annotation.scene] if isinstance(annotation.scene, str) else annotation.scene
+    return annotation.filename, size, found, {"scene": scene, "attributes": attributes, "hidden": hidden}
 
 
 def _adopted(found: list[Segment], hidden: dict[int, int | None]) -> list[Segment]:
@@ -160,9 +167,9 @@ def _of_2017(path: Path, names: str) -> _Read:
     for level in sorted({0, *(line.level for line in lines)}):
         png = path.with_name(f"{stem}_seg.png" if level == 0 else f"{stem}_parts_{level}.png")
         # the third channel numbers the instances of a level, with gaps: the k-th value is instance k
-        numbers = np.unique(read_ids(png) >> 16, return_inverse=True)
-        offset = 0 if numbers[0][0] == 0 else 1
-        levels[level] = numbers[1].reshape(read_ids(png).shape) + offset
+        instances = read_ids(png) >> 16
+        numbers, places = np.unique(instances, return_inverse=True)
+        levels[level] = places.reshape(instances.shape) + (numbers[0] != 0)
     size = (levels[0].shape[0], levels[0].shape[1])
     rles = {level: from_ids(ids) for level, ids in levels.items()}
     found, hidden, attributes = [], [], {}

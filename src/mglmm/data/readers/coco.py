@@ -38,7 +38,7 @@ def _reader(source: str, exhaustive: Exhaustive, *names: str, by_url: bool = Fal
         candidates = [name.format(split) for name in names]
         found = next((name for name in candidates if (root / name).is_file()), candidates[0])
         file = CocoFile(existing(root / (annotations or found), "the annotations"), on_bad)
-        folder = image_folder(root, split, images or ("." if by_url else ""))
+        folder = image_folder(root, split, images or ("." if by_url else ""), file.first_name())
         pictures = Pictures(root, folder, check_images)
 
         def _build(item: tuple[Entry, Places]) -> Sample:

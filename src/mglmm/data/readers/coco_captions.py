@@ -48,7 +48,7 @@ def _reader(source: str, captions: str, doc: str) -> Reader:
     ) -> Iterator[Sample]:
         path = existing(root / (annotations or captions.format(split)), "the captions")
         file = CocoFile(path, on_bad, keys=("images",) if source == "nocaps" else ("images", "annotations"))
-        pictures = Pictures(root, image_folder(root, split, images), check_images)
+        pictures = Pictures(root, image_folder(root, split, images, file.first_name()), check_images)
 
         def _build(item: tuple[Entry, Places]) -> Sample:
             entry, places = item

@@ -1,9 +1,10 @@
 """Files in the layout of COCO: `images`, `annotations`, `categories`; read image by image, however large they are."""
 
+import os
 from array import array
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -33,7 +34,7 @@ class CocoImage(SourceRecord):
 
 
 class CocoAnnotation(SourceRecord):
-    """An instance, or all stuff of a class. `bbox`: x, y, width, height."""
+    """An instance, or all stuff of a class. `bbox`: x, y, width, height; some tools write [[]] for no polygon."""
 
     id: int
     image_id: int
@@ -96,6 +97,16 @@ class CocoFile:
             for entry in self.entries:
                 yield entry, places
 
+    def first_name(self) -> str:
+        """The file name of the first image, by which its folder is found; "" if it has none."""
+        with Places(self.path) as places:
+            for entry in self.entries[:1]:
+                try:
+                    return CocoImage.parse(places.read(entry.offset, entry.length), "").file_name or ""
+                except UserError:  # told of when the image is read
+                    break
+        return ""
+
     def image(self, entry: Entry, places: Places) -> CocoImage:
         """The record of an image; UserError if it is broken."""
         self.check(entry)
@@ -144,7 +155,8 @@ class CocoFile:
             return self._on_bad(error)
         self._annotations.add(owner, element)
         self._owners.append(owner)
-        self._ids.append(element.value["id"] if isinstance(element.value.get("id"), int) else -1)
+        # what is no id is refused when the annotation is read
+        self._ids.append(element.value["id"] if _is_id(element.value.get("id")) else -1)
 
     def _check_annotations(self, known: set[int]) -> None:
         owners, ids = np.array(self._owners, dtype=np.int64), np.array(self._ids, dtype=np.int64)
@@ -159,9 +171,13 @@ class CocoFile:
 def _id(value: Any, key: str, place: str) -> int:
     """The whole number under `key` of a record that has been decoded."""
     found = value.get(key) if isinstance(value, dict) else None
-    if not isinstance(found, int) or not -(2**63) <= found < 2**63:
+    if not _is_id(found):
         raise UserError(f"{place}, field {key}: a whole number is missing")
     return found
+
+
+def _is_id(value: Any) -> TypeGuard[int]:
+    return isinstance(value, int) and -(2**63) <= value < 2**63
 
 
 def segments(
@@ -178,7 +194,7 @@ def segments(
         where = f"{place}, annotation {annotation.id}"
         label = file.category(annotation.category_id, where).name
         try:
-            rle = to_rle(annotation.segmentation, size) if annotation.segmentation else None
+            rle = to_rle(annotation.segmentation, size) if annotation.segmentation not in ([], [[]]) else None
         except ValueError as error:
             raise UserError(f"{where}: {error}") from None
         if rle is not None and masks.area(rle.to_coco()):
@@ -192,8 +208,12 @@ def segments(
     return found, {**({"crowd_ids": crowds} if crowds else {}), **({"boxes": boxes} if boxes else {})}
 
 
-def image_folder(root: Path, split: str, images: str) -> Path:
-    """The folder of the images: `root / images` if that is given, else the first there is of those that are in use."""
+def image_folder(root: Path, split: str, images: str, name: str = "") -> Path:
+    """The folder of the images: `root / images` if that is given, else one of those that are in use.
+
+    That is the first in which there is a picture called `name`, or else the first there is.
+    """
     if images:
         return root / images
-    return first_folder([root / split, root / "images" / split, root / "images", root])
+    candidates = [root / split, root / "images" / split, root / "images", root]
+    return next((folder for folder in candidates if name and os.path.isfile(folder / name)), first_folder(candidates))

@@ -122,7 +122,7 @@ def _segments(
     file: _PanopticFile, annotation: PanopticAnnotation, path: Path, size: tuple[int, int]
 ) -> tuple[list[Segment], dict[str, Any]]:
     """The segments of a PNG, and the meta that says which are stuff, which crowds, and what is void."""
-    ids = read_ids(path)
+    ids = read_ids(path, colors=True)
     if ids.shape != size:
         raise UserError(f"{path}: the PNG is {ids.shape[0]} x {ids.shape[1]}, its image {size[0]} x {size[1]}")
     rles = from_ids(ids)

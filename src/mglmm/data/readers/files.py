@@ -57,7 +57,8 @@ def existing(path: Path, what: str) -> Path:
     Raises:
         UserError: it is not; `what` says what it should be.
     """
-    if not path.is_file():
+    # Path.is_file raises for a name that is too long
+    if not os.path.isfile(path):
         raise UserError(f"{path}: no such file; it should be {what}")
     return path
 
@@ -92,12 +93,17 @@ def parse_json(text: bytes | str, place: str) -> Any:
     """The value in a JSON text; `place` names it in errors.
 
     Raises:
-        UserError: it is cut short, or not JSON.
+        UserError: it is cut short, not JSON, or holds half a character ("\\ud800").
     """
     try:
-        return json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        value = json.loads(text)
+        # any other text has come from bytes, or from escapes of whole characters
+        raw = text.encode(errors="surrogatepass") if isinstance(text, str) else text
+        if b"\\ud" in raw.lower():
+            json.dumps(value, ensure_ascii=False).encode()
+    except (json.JSONDecodeError, UnicodeError, RecursionError) as error:
         raise UserError(f"{place}: not valid JSON, or cut short ({error})") from None
+    return value
 
 
 def read_lines(path: Path) -> list[str]:
@@ -181,10 +187,10 @@ class Pictures:
         return Path(os.path.relpath(path, self.root)).as_posix()
 
 
-def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
+def read_ids(path: Path, content: bytes | None = None, colors: bool = False) -> np.ndarray:
     """int32[H, W] of a PNG whose pixels are ids: grey or palette as they are, color as R + 256 G + 65536 B.
 
-    `content` as of `image_size`.
+    `content` as of `image_size`. `colors`: a palette stands for its colors (a color PNG that was made smaller).
 
     Raises:
         UserError: missing, not a picture, damaged, or of a mode that holds no ids.
@@ -192,7 +198,8 @@ def read_ids(path: Path, content: bytes | None = None) -> np.ndarray:
     image_size(path, content)
     try:
         with Image.open(path if content is None else io.BytesIO(content)) as file:
-            mode, values = file.mode, np.asarray(file)
+            picture = file.convert("RGB") if colors and file.mode == "P" else file
+            mode, values = picture.mode, np.asarray(picture)
     except _BROKEN_PICTURE as error:
         raise UserError(f"{path}: the picture is damaged ({error})") from None
     if mode in ("RGB", "RGBA"):

@@ -9,7 +9,7 @@ from pydantic import RootModel
 from mglmm import masks
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.coco_file import CocoFile, CocoImage, Entry
-from mglmm.data.readers.files import Pictures, existing, parse_json
+from mglmm.data.readers.files import Pictures, existing, first_folder, parse_json
 from mglmm.data.readers.json_stream import Element, Places, elements
 from mglmm.data.readers.policy import OnBad, Reader, SourceRecord, each, refuse
 from mglmm.data.readers.shapes import FileRle, from_polygons, from_rle
@@ -18,6 +18,7 @@ from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Turn, UserError
 
 SPLITS = ("train", "val", "test")
+PSG_IMAGES = "coco_2017/train2017"
 
 
 class Grounding(SourceRecord):
@@ -65,8 +66,14 @@ class FlickrPhrase(SourceRecord):
 
     id: int
     tokens_positive: list[tuple[int, int]]
-    sam_mask: FileRle
+    bbox: list[float] = []
+    sam_mask: FileRle | None = None
     ignore: bool = False
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether it is to be used: not ignored, and its box (width and height the last two) has a pixel."""
+        return not self.ignore and all(length >= 1 for length in self.bbox[2:])
 
 
 class CaptionTruth(SourceRecord):
@@ -123,7 +130,7 @@ def _grounded(
         return
     name = "GranDf_HA_GCG_train.json" if human else f"OpenPsgGCG_{split}.json"
     path = existing(root / (annotations or f"GranDf/annotations/train/{name}"), "the captions")
-    pictures = Pictures(root, root / (images or ("GranDf_HA_images/train" if human else "coco_2017/train2017")), check)
+    pictures = Pictures(root, _human_images(root, images, "train") if human else root / (images or PSG_IMAGES), check)
 
     def _build(item: tuple[int, Element]) -> Sample:
         number, element = item
@@ -153,6 +160,12 @@ def _grounded(
     yield from each(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
 
+def _human_images(root: Path, images: str, folder: str) -> Path:
+    """Where the pictures of the human set lie; GLaMM's documentation and its code differ in it."""
+    candidates = [root / "GranDf_HA_images" / folder, root / "GranDf" / "GranDf_HA_images" / folder]
+    return root / images if images else first_folder(candidates)
+
+
 def _union(rles: Sequence[Rle]) -> Rle:
     return Rle.model_validate(masks.union([rle.to_coco() for rle in rles]))
 
@@ -162,7 +175,7 @@ def _truth(root: Path, split: str, on_bad: OnBad, check: bool, annotations: str,
     folder = root / (annotations or "GranDf/annotations/val_test")
     captions = _by_image(existing(folder / f"{split}_gcg_coco_caption_gt.json", "the captions"))
     shapes = _by_image(existing(folder / f"{split}_gcg_coco_mask_gt.json", "the masks"))
-    pictures = Pictures(root, root / (images or "GranDf_HA_images/val_test"), check)
+    pictures = Pictures(root, _human_images(root, images, "val_test"), check)
 
     def _build(image_id: str) -> Sample:
         place = f"{folder}, image {image_id}"
@@ -261,9 +274,9 @@ def _flickr(
         marks = [FlickrPhrase.parse(raw, f"{place}, a phrase") for raw in file.annotations(entry.id, places)]
         found: list[Segment] = []
         ranges: list[Range] = []
-        for mark in (mark for mark in marks if not mark.ignore):
-            if not mark.tokens_positive:
-                raise UserError(f"{place}, phrase {mark.id}: has no characters")
+        for mark in (mark for mark in marks if mark.is_shown):
+            if not mark.tokens_positive or mark.sam_mask is None:
+                raise UserError(f"{place}, phrase {mark.id}: has no characters, or no mask")
             start, end = mark.tokens_positive[0]
             rle = from_rle(mark.sam_mask, image.size)
             found.append(Segment(id=mark.id, rle=rle, label=image.caption[start:end].strip() or "object"))
@@ -293,8 +306,8 @@ grandf = _reader(
     Source: https://huggingface.co/datasets/MBZUAI/GranD-f (arXiv 2311.03356), layout of the groundingLMM repository.
     Licence: Apache-2.0 (of the groundingLMM repository); images of SA-1B under its research licence.
     Tree: `ROOT/GranDf/annotations/train/GranDf_HA_GCG_train.json`, `ROOT/GranDf/annotations/val_test/
-    {val,test}_gcg_coco_{caption,mask}_gt.json`, `ROOT/GranDf_HA_images/{train,val_test}/sa_1.jpg`; for val and test the
-    option `annotations` names the folder.
+    {val,test}_gcg_coco_{caption,mask}_gt.json`, `ROOT/GranDf_HA_images/{train,val_test}/sa_1.jpg` (or below
+    `ROOT/GranDf`); for val and test the option `annotations` names the folder.
     Convert: `mglmm data convert grandf --root GLaMM --split train --out grandf-train.jsonl`
     """,
 )
@@ -316,7 +329,8 @@ grandf_flickr = _reader(
     _flickr,
     """GranD-f of Flickr30k: captions with boxes of people, from which SAM made the masks, splits train and val.
 
-    Phrases that the file marks as `ignore` are left out; captions of one word, which GLaMM leaves out, are kept.
+    Phrases that the file marks as `ignore`, or whose box has no pixel, are left out; captions of one word, which GLaMM
+    leaves out, are kept.
 
     Source: https://huggingface.co/datasets/MBZUAI/GranD-f (arXiv 2311.03356), layout of the groundingLMM repository.
     Licence: Apache-2.0 (of the groundingLMM repository); images under the Flickr terms of each, for research.

@@ -61,7 +61,7 @@ def label_studio(
             raise UserError(f"{place}: has neither an annotation nor a prediction")
         try:
             sample = reviewed(task.data.record, work[-1].result)
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, AttributeError, OverflowError) as error:
             raise UserError(f"{place}: not as `mglmm data export label-studio` makes it ({error!r})") from None
         if check_images:
             check_image(root / sample.image, sample.size)

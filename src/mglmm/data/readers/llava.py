@@ -145,13 +145,14 @@ def osprey(
 
     Regions are segments called "region1", "region2", ...; where a text has "<region1>" it says "region1". A question
     that names regions points at them (`region_ids`), one that names none at all of them; an answer that names them is
-    grounded there. Of detail_description each description is a turn that points at its region. Splits: short_form,
-    conversation, detail_description, part_level, lvis_positive_negative. Image names are COCO 2017's: the
-    "COCO_train2014_" that some entries have goes.
+    grounded there. Of detail_description each description is a turn that points at its region. A last question without
+    an answer is left out, and so is an entry without any answer, as its authors do. Splits: short_form, conversation,
+    detail_description, part_level, lvis_positive_negative. Image names are COCO 2017's: the "COCO_train2014_" that
+    some entries have goes.
 
     Source: https://huggingface.co/datasets/AntGroup-MI/Osprey-724K (arXiv 2312.10032); fields as the reader of
     github.com/CircleRadon/Osprey has them.
-    Licence: CC BY-NC 4.0; images under the Flickr terms of each.
+    Licence: CC BY-NC 4.0 (not confirmed: its repository states none); images under the Flickr terms of each.
     Tree: `ROOT/osprey_SPLIT.json`, `ROOT/images/*.jpg` or the option `images`.
     Convert: `mglmm data convert osprey-724k --root Osprey-724K --split conversation --option images=../coco/imgs
     --out osprey-conversation.jsonl`
@@ -181,7 +182,14 @@ def osprey(
             split=split,
         )
 
-    yield from each(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+    entries = ((number, element) for number, element in enumerate(elements(path), start=1) if _is_told(element.value))
+    yield from each(entries, _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+
+
+def _is_told(entry: Any) -> bool:
+    """Whether an entry tells anything; true as well for what is no entry, so that it is refused."""
+    talk = entry.get("conversations") if isinstance(entry, dict) else None
+    return not isinstance(talk, list) or len(talk) > 1 or bool(entry.get("description"))
 
 
 def _descriptions(entry: Described, name: str, place: str) -> Iterator[Turn]:
@@ -203,7 +211,8 @@ def _descriptions(entry: Described, name: str, place: str) -> Iterator[Turn]:
 
 def _conversation(entry: Described, place: str) -> Iterator[Turn]:
     count = len(entry.annotation)
-    for index, (asked, told) in enumerate(Message.pairs(entry.conversations, place)):
+    talk = entry.conversations[: len(entry.conversations) // 2 * 2]
+    for index, (asked, told) in enumerate(Message.pairs(talk, place)):
         question = _plain(asked.replace(IMAGE_TAG, "").strip(), count)
         yield Turn(
             task="conversation",

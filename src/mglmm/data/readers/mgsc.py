@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from mglmm import masks
+from mglmm.atomic import atomic_file
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_json, read_lines
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
@@ -107,7 +108,8 @@ def write_mgsc(samples: Iterable[Sample], folder: Path) -> int:
     for sample in samples:
         path = folder / f"{sample.id.rpartition('/')[2]}.json"
         try:
-            path.write_text(json.dumps(nodes_of(sample), ensure_ascii=False), encoding="utf-8")
+            with atomic_file(path) as file:
+                file.write(json.dumps(nodes_of(sample), ensure_ascii=False))
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error.strerror})") from error
         count += 1

@@ -1,14 +1,11 @@
 """Pascal-Part: the objects of VOC 2010 with their parts, as Matlab files."""
 
-import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_bytes, read_lines
+from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_lines
+from mglmm.data.readers.matlab import read_matlab
 from mglmm.data.readers.policy import OnBad, each, refuse
 from mglmm.schema import Rle, Sample, Segment, UserError
 
@@ -26,8 +23,8 @@ def pascal_part(
 
     Classes are those of VOC except "table"; parts are coded as in "lear" (left ear) or "rlarm" (right lower arm). Ids
     count the objects and, behind each, its parts from 1. Splits are those of VOC 2010 (train, val, trainval), or "all"
-    for every file in the folder. Parts that no pixel shows are `meta["hidden"]`. Needs scipy (`pip install
-    mglmm[train]`). The set as VLPart exports it to COCO's layout is read by `coco`.
+    for every file in the folder. Parts that no pixel shows are `meta["hidden"]`. The set as VLPart exports it to
+    COCO's layout is read by `coco`.
 
     Source: http://www.stat.ucla.edu/~xianjie.chen/pascal_part_dataset/pascal_part.html (arXiv 1406.2031).
     Licence: none stated for annotations; images under the Flickr terms of each.
@@ -68,34 +65,21 @@ def _segments(path: Path) -> tuple[list[Segment], list[dict[str, Any]]]:
     hidden: list[dict[str, Any]] = []
     number = 0
     try:
-        for thing in _load(path)["anno"][0, 0]["objects"][0]:
+        for thing in read_matlab(path)["anno"][0]["objects"]:
             number += 1
             whole = number
             entries: list[tuple[Any, Any, int | None]] = [(thing["class"], thing["mask"], None)]
-            entries += [(part["part_name"], part["mask"], whole) for part in thing["parts"].ravel()]
-            for number, (name, mask, parent) in enumerate(entries, start=whole):
-                label = str(name.item())
+            # without parts it is an empty array of numbers
+            parts = thing["parts"] if isinstance(thing["parts"], list) else ()
+            entries += [(part["part_name"], part["mask"], whole) for part in parts]
+            for number, (label, mask, parent) in enumerate(entries, start=whole):
                 if mask.any():
-                    rle = Rle.from_mask(np.asarray(mask != 0))
+                    rle = Rle.from_mask(mask != 0)
                     # the parts of a thing of which no pixel is marked stand for themselves
                     above = parent if thing["mask"].any() else None
                     found.append(Segment(id=number, rle=rle, label=label, parent=above))
                 else:
                     hidden.append({"id": number, "label": label, "parent": parent})
     except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:
-        raise UserError(f"{path}: is no annotation of Pascal-Part ({error})") from None
+        raise UserError(f"{path}: is no annotation of Pascal-Part ({' '.join(str(error).split())})") from None
     return found, hidden
-
-
-def _load(path: Path) -> dict[str, Any]:
-    """The variables of a Matlab file."""
-    try:
-        from scipy.io import loadmat
-        from scipy.io.matlab import MatReadError
-    except ImportError:
-        raise UserError("Matlab files are read with scipy: pip install mglmm[train]") from None
-    try:
-        loaded: dict[str, Any] = loadmat(io.BytesIO(read_bytes(path)))
-    except (MatReadError, NotImplementedError, ValueError, TypeError, OSError, EOFError, zlib.error) as error:
-        raise UserError(f"{path}: the Matlab file is damaged ({' '.join(str(error).split())})") from None
-    return loaded

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from mglmm import masks
 from mglmm.grounding import render
 from mglmm.schema import Sample, UserError
 
@@ -30,9 +31,12 @@ MAX_SHOWN = 20
 
 
 class SourceRecord(BaseModel):
-    """Base of the records as a data set's own files hold them: what a reader does not use is ignored."""
+    """Base of the records as a data set's own files hold them: what a reader does not use is ignored.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    Numbers are finite: JSON as Python writes it may hold NaN.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
 
     @classmethod
     def parse(cls: type[S], raw: bytes | str, place: str) -> S:
@@ -57,8 +61,10 @@ class SourceRecord(BaseModel):
 
 def first_mistake(error: ValidationError) -> str:
     """ ", field F: what is wrong" (or ": what is wrong") of the first of the mistakes."""
-    first = error.errors()[0]
-    field_name = ".".join(str(part) for part in first["loc"])
+    mistakes = error.errors()
+    # where a field may be one thing or another, the deepest mistake is that of the one that is meant
+    first = max((m for m in mistakes if m["loc"][:1] == mistakes[0]["loc"][:1]), key=lambda m: len(m["loc"]))
+    field_name = ".".join(str(part) for part in first["loc"] if "[" not in str(part))
     return f"{', field ' + field_name if field_name else ''}: {first['msg']}"
 
 
@@ -84,8 +90,9 @@ class Skipped:
 def record_mistakes(sample: Sample) -> list[str]:
     """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
     found = []
-    for segment in sample.segments:
-        if not segment.area:
+    areas = masks.areas([segment.rle.to_coco() for segment in sample.segments])
+    for segment, area in zip(sample.segments, areas.tolist(), strict=True):
+        if not area:
             found.append(f"segment {segment.id} has an empty mask")
         if not segment.label.strip():
             found.append(f"segment {segment.id} has an empty label")
@@ -98,7 +105,20 @@ def record_mistakes(sample: Sample) -> list[str]:
             render(turn.answer)
         except ValueError as error:
             found.append(f"turn {index}: {error}")
+    texts = [sample.id, sample.image, *(t for s in sample.segments for t in (s.label, s.caption or ""))]
+    texts += [text for turn in sample.turns for text in (turn.instruction, turn.answer.text)]
+    if not is_unicode("".join(texts)):
+        found.append("a text holds half a character (a lone surrogate), which no file can")
     return found
+
+
+def is_unicode(text: str) -> bool:
+    r"""Whether a text can be written: JSON and pickles may hold half a character, as in "\ud800"."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def each(

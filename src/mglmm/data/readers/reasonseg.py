@@ -113,11 +113,12 @@ def _paint(shapes: list[Shape], size: tuple[int, int], place: str) -> tuple[np.n
     for shape in shapes:
         if shape.label.lower() == "flag":
             continue
-        if len(shape.points) < 3 or not np.isfinite(shape.points).all():
+        if len(shape.points) < 3:
             raise UserError(f"{place}: a shape {shape.label!r} has fewer than 3 points")
-        points = np.asarray(shape.points).astype(np.int32)
+        points = np.trunc(shape.points)
         if (points < 0).any() or (points > (size[1], size[0])).any():
             raise UserError(f"{place}: a shape {shape.label!r} leaves the image of {size[1]} x {size[0]} pixels")
+        points = points.astype(np.int32)
         canvas = np.zeros(size, dtype=np.uint8)
         cv2.polylines(canvas, [points], True, 1, 1)
         cv2.fillPoly(canvas, [points], 1)

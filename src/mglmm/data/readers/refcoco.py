@@ -17,10 +17,10 @@ from mglmm.schema import Sample, Task, Turn, UserError
 
 
 class Sentence(SourceRecord):
-    """An expression: `raw` as typed, `sent` cleaned (lower case, punctuation split off or dropped)."""
+    """An expression: `raw` as typed, `sent` cleaned (lower case, punctuation split off or dropped, at times all)."""
 
-    raw: str
-    sent: str
+    raw: str = ""
+    sent: str = ""
     sent_id: int
 
 
@@ -151,7 +151,8 @@ def _turns(refs: Sequence[Ref], name: str, text: str, known: set[int], place: st
         if missing or ref.ann_id == []:
             raise UserError(f"{place}: ref {ref.ref_id} means annotations {missing}, of which there is no mask")
         for sentence in ref.sentences:
-            phrase = (sentence.sent if text == "sent" else sentence.raw).strip()
+            texts = (sentence.sent.strip(), sentence.raw.strip())
+            phrase = (texts[0] or texts[1]) if text == "sent" else (texts[1] or texts[0])
             if not phrase:
                 raise UserError(f"{place}: ref {ref.ref_id} has an empty expression (sent_id {sentence.sent_id})")
             pieces: list[Piece] = (
@@ -229,7 +230,7 @@ grefcoco = _reader(
     An answer to several targets is one phrase with all their segments; to none a sentence without a phrase.
 
     Source: https://github.com/henghuiding/gRefCOCO (arXiv 2306.00968).
-    Licence: CC BY-NC-SA 4.0; images under the Flickr terms of each.
+    Licence: none stated in its repository; images under the Flickr terms of each.
     Tree: `ROOT/grefcoco/grefs(unc).json`, `ROOT/grefcoco/instances.json`, images as RefCOCO.
     Convert: `mglmm data convert grefcoco --root refer/data --split val --out grefcoco-val.jsonl`
     """,

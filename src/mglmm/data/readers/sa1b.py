@@ -5,7 +5,7 @@ from pathlib import Path
 
 from mglmm.data.readers.files import Pictures, read_bytes
 from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
-from mglmm.data.readers.shapes import FileRle, from_rle
+from mglmm.data.readers.shapes import FileRle, from_rles
 from mglmm.schema import Sample, Segment, UserError
 
 LABEL = "region"
@@ -62,11 +62,14 @@ def sa1b(
     def _build(path: Path) -> Sample:
         file = File.parse(read_bytes(path), str(path))
         size = file.image.height, file.image.width
+        rles = from_rles([mark.segmentation for mark in file.annotations], size)
         return Sample(
             id=f"sa-1b/{file.image.image_id}",
             image=pictures.place(file.image.file_name, size),
             size=size,
-            segments=tuple(Segment(id=m.id, rle=from_rle(m.segmentation, size), label=LABEL) for m in file.annotations),
+            segments=tuple(
+                Segment(id=mark.id, rle=rle, label=LABEL) for mark, rle in zip(file.annotations, rles, strict=True)
+            ),
             source="sa-1b",
             split=split,
             meta={

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import AliasChoices, Field
+
 from mglmm.data.readers.boxes import BOX_IDS, rectangle
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing, first_folder
@@ -17,9 +19,9 @@ FOLDERS = ("VG_100K", "VG_100K_2")
 
 
 class Picture(SourceRecord):
-    """An entry of `image_data.json`."""
+    """An entry of `image_data.json`; in version 1.0 ids are called `id` alone, of regions and objects too."""
 
-    image_id: int
+    image_id: int = Field(validation_alias=AliasChoices("image_id", "id"))
     width: int
     height: int
 
@@ -27,7 +29,7 @@ class Picture(SourceRecord):
 class Region(SourceRecord):
     """A region of an image."""
 
-    region_id: int
+    region_id: int = Field(validation_alias=AliasChoices("region_id", "id"))
     phrase: str
     x: float
     y: float
@@ -46,7 +48,7 @@ class Regions(SourceRecord):
 class Thing(SourceRecord):
     """An object; releases before 1.2 have `name` where later ones have `names`."""
 
-    object_id: int
+    object_id: int = Field(validation_alias=AliasChoices("object_id", "id"))
     names: list[str] = []
     name: str = ""
     x: float
@@ -58,7 +60,7 @@ class Thing(SourceRecord):
 class Things(SourceRecord):
     """The objects of an image."""
 
-    image_id: int
+    image_id: int = Field(validation_alias=AliasChoices("image_id", "id"))
     objects: list[Thing]
 
 
