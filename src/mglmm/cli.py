@@ -116,6 +116,16 @@ def convert(options: argparse.Namespace) -> None:
     )
 
 
+def build(options: argparse.Namespace) -> None:
+    """Join a language model that sees with a SAM into a new model folder, to be trained."""
+    _quiet()
+    from mglmm.model.join import build as join
+
+    with Console(stderr=True).status("joining the two models"):
+        output = join(options.lmm, options.sam, options.output, options.dtype, options.seed)
+    print(output)
+
+
 def train(options: argparse.Namespace) -> None:
     """Run a training recipe; goes on from the last checkpoint of an interrupted run."""
     from mglmm.train import train as run_recipe
@@ -227,6 +237,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--lora-alpha", type=float, default=16.0, metavar="A", help="unmerged LoRA (default: 16)")
     command.add_argument("--mask-decoder-heads", type=positive, default=8, metavar="N", help="of SAM (default: 8)")
+
+    command = _command(commands, "build", build, "make a new model of a language model that sees and a SAM")
+    command.add_argument("--lmm", required=True, metavar="ID", help="image-text-to-text model: a folder, or a hub id")
+    command.add_argument("--sam", required=True, metavar="ID", help="mask model: a folder, or a hub id")
+    command.add_argument("output", type=Path, metavar="OUT")
+    command.add_argument(
+        "--dtype", choices=("float32", "bfloat16", "float16"), help="of all weights (default: as in each source)"
+    )
+    command.add_argument("--seed", type=whole, default=0, metavar="N", help="of the new weights (default: %(default)s)")
 
     command = _command(commands, "train", train, "run a training recipe")
     command.add_argument("recipe", type=Path, metavar="RECIPE")

@@ -12,6 +12,7 @@ IGNORED = -100
 
 MARKUP = (grounding.PHRASE_START, grounding.PHRASE_END, grounding.SEG)
 
+_BEFORE_STOP = re.compile(r"^ (?=[.,;:!?)])")
 _SPELLED_MARKUP = re.compile("|".join(re.escape(token) for token in MARKUP))
 
 
@@ -97,12 +98,23 @@ def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:
     merely spells a tag in letters, the letters are dropped, so every `[SEG]` in the text has its mask."""
     added = tokenizer.get_added_vocab()
     markup = {added[token]: token for token in MARKUP if token in added}
+    # a tag that takes the space behind it with it leaves none to be seen before a full stop either
+    takes_space = any(tokenizer.added_tokens_decoder[i].rstrip for i in markup)
     special = {tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.bos_token_id}
     text = ""
     for is_markup, run in groupby((i for i in ids if i not in special), key=markup.__contains__):
         if is_markup:
             text = " ".join([text.rstrip(), *(markup[i] for i in run)])
         else:
-            plain = tokenizer.decode(list(run), clean_up_tokenization_spaces=False)
+            plain = _inside(tokenizer, list(run))
+            if text and takes_space:
+                plain = _BEFORE_STOP.sub("", plain)
             text += _SPELLED_MARKUP.sub("", plain)
     return text.strip()
+
+
+def _inside(tokenizer: Any, ids: list[int]) -> str:
+    """The text of tokens that stand behind others: some tokenizers drop the space before a first token."""
+    before = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole: str = tokenizer.decode([*before, *ids], clean_up_tokenization_spaces=False)
+    return whole[len(tokenizer.decode(before, clean_up_tokenization_spaces=False)) :]

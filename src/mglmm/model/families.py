@@ -1,8 +1,8 @@
 """What differs between the families of language models that see, in one table.
 
 All of them turn images into features that take the places of image tokens; the language model then reads embeddings
-alone. So a family is the names of its parts, the inputs that come with an image, and what its language model wants beside
-embeddings and attention mask.
+alone. So a family is the names of its parts, the inputs that come with an image, and what its language model wants
+beside embeddings and attention mask.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -27,8 +27,8 @@ class ImageFeatures:
 
 @dataclass(frozen=True)
 class Text:
-    """R rows of a batch: input_ids int[R, T], attention_mask (or None), is_image bool[R, T] at the image tokens, and the
-    image int[R] of each row."""
+    """R rows of a batch: input_ids int[R, T], attention_mask (or None), is_image bool[R, T] at the image tokens, and
+    the image int[R] of each row."""
 
     input_ids: torch.Tensor
     attention_mask: torch.Tensor | None
@@ -46,7 +46,6 @@ class LanguageFamily:
         and attention mask.
     token_types: `generate` wants `mm_token_type_ids`, 1 at image tokens.
     packs: rows may hold several conversations, kept apart by `position_ids` and a 4-dimensional attention mask.
-    extra: what to install for its processor, if more than this package needs.
     """
 
     vision_tower: str

@@ -1,8 +1,8 @@
 """The language model's own processor inside ours: what an image becomes, and which tokens stand for it.
 
-Each family has a class of its own in transformers that cuts an image into tiles and says how many tokens each takes. It
-is kept as that class, saved by name and settings, and asked about one image at a time, so that an image becomes the same
-whatever stands beside it.
+Each family has a class of its own in transformers that cuts an image into tiles and says how many tokens each takes.
+It is kept as that class, saved by name and settings, and asked about one image at a time, so that an image becomes the
+same whatever stands beside it.
 """
 
 from collections.abc import Sequence

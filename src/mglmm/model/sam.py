@@ -1,7 +1,7 @@
 """One view on the SAM family: encode images once, decode all prompts of a batch together.
 
-The members differ in what the mask decoder takes beside the image embedding: SAM nothing, SAM-HQ a map of an early layer
-of the encoder, SAM 2 and its kin two maps of higher resolution. `FAMILIES` says which is which; that is the only
+The members differ in what the mask decoder takes beside the image embedding: SAM nothing, SAM-HQ a map of an early
+layer of the encoder, SAM 2 and its kin two maps of higher resolution. `FAMILIES` says which is which; that is the only
 difference this module hides.
 """
 
@@ -64,9 +64,9 @@ def _encode_hq(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
 def _encode_pyramid(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
     maps = list(sam.get_image_features(pixel_values, return_dict=True).fpn_hidden_states)
     maps[-1] = maps[-1] + sam.no_memory_embedding
-    levels = [
+    levels = [  # SAM 3 makes a map more than it uses
         level.permute(1, 2, 0).reshape(len(pixel_values), -1, *size)
-        for level, size in zip(maps, sam.backbone_feature_sizes, strict=True)
+        for level, size in zip(maps, sam.backbone_feature_sizes, strict=False)
     ]
     return GroundingFeatures(levels[-1], tuple(levels[:-1]))
 
