@@ -198,7 +198,12 @@ def _read_weights(auto: Any, name: str, config: PreTrainedConfig, dtype: str | N
         UserError: weights are missing or have other shapes.
     """
     with _told(name):
-        model, report = auto.from_pretrained(name, config=config, dtype=dtype or "auto", output_loading_info=True)
+        # a weight of another shape is told below, by name; the library's own line says only that there is one
+        model, report = auto.from_pretrained(
+            name, config=config, dtype=dtype or "auto", output_loading_info=True, ignore_mismatched_sizes=True
+        )
+        for key, saved, needed in sorted(report["mismatched_keys"]):
+            raise UserError(f"{key} has the shape {tuple(saved)}, not {tuple(needed)} as config.json says")
         if report["missing_keys"]:
             missing = sorted(report["missing_keys"])
             raise UserError(f"{len(missing)} weights are missing, such as {missing[0]}")
@@ -211,7 +216,8 @@ def _add_rows(model: PreTrainedModel, num_known: int, new: Sequence[int]) -> Non
 
     Rows that a model keeps in reserve are used first.
     """
-    if model.get_input_embeddings().weight.shape[0] <= max(new, default=0):
+    num_rows = len(model.get_input_embeddings().get_parameter("weight"))
+    if num_rows <= max(new, default=0):
         model.resize_token_embeddings(max(new) + 1, mean_resizing=False)
     for layer in {model.get_input_embeddings(), model.get_output_embeddings()}:
         for values in layer.parameters():  # a head may have a bias
