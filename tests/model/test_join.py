@@ -433,6 +433,7 @@ def test_a_wrong_mask_model_is_refused(case, source, tmp_path, capsys) -> None:
 
 def refused(arguments: list[str], folder: Path, capsys: pytest.CaptureFixture[str], message: str) -> bool:
     """One line that matches `message`, exit code 2, nothing left behind."""
+    capsys.readouterr()
     assert main(["build", *arguments, str(folder / "out")]) == 2
     said = capsys.readouterr().err.strip()
     assert len(said.splitlines()) == 1

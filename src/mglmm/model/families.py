@@ -128,13 +128,19 @@ def look(lmm: Any, pixel_values: torch.Tensor, image_inputs: Tensors, text: Text
     output = lmm.model.get_image_features(pixel_values, **image_inputs, return_dict=True)
     tokens = output.pooler_output
     if isinstance(tokens, torch.Tensor) and text is not None:
-        # InternVL gives the patches of all images in one: float[P, N, D]
-        counts = _tokens_of_images(text)
-        tokens = tokens.flatten(0, -2)
-        if sum(counts) != len(tokens):
-            raise ValueError(f"{sum(counts)} image tokens in the text of the images but {len(tokens)} features")
-        tokens = tokens.split(counts)
-    return ImageFeatures(list(tokens), output.get("deepstack_features") or ())
+        tokens = _divided(tokens, _tokens_of_images(text))
+    counts = [len(features) for features in tokens]
+    deep = output.get("deepstack_features") or ()
+    # divided among the images already, but not in older releases of transformers (5.17)
+    return ImageFeatures(tokens, [_divided(f, counts) if isinstance(f, torch.Tensor) else f for f in deep])
+
+
+def _divided(features: torch.Tensor, counts: list[int]) -> Sequence[torch.Tensor]:
+    """Features float[..., D] of all images in one, as those of each image; `counts` says how many each has."""
+    features = features.flatten(0, -2)
+    if sum(counts) != len(features):
+        raise ValueError(f"{sum(counts)} image tokens in the text of the images but {len(features)} features")
+    return features.split(counts)
 
 
 def embed(embeddings: torch.Tensor, text: Text, features: ImageFeatures) -> torch.Tensor:
