@@ -86,9 +86,10 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     if recipe.mask_threshold is not None:
         processor.mask_threshold = recipe.mask_threshold
     cast: nn.Module = model
-    # convolutions on a CPU: 1.5 times as fast, forward and backward, with the channels last
     cast.to(getattr(torch, recipe.dtype))
-    cast.to(memory_format=torch.channels_last)
+    for module in cast.modules():
+        if isinstance(module, nn.Conv2d):  # on a CPU 1.5 times as fast, forward and backward, with the channels last
+            module.to(memory_format=torch.channels_last)
     return model, processor
 
 
