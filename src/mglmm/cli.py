@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from mglmm import __version__, data_cli
+from mglmm import __version__, data_cli, model_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.atomic import atomic_file
+from mglmm.model_cli import quiet
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -116,16 +117,6 @@ def convert(options: argparse.Namespace) -> None:
     )
 
 
-def build(options: argparse.Namespace) -> None:
-    """Join a language model that sees with a SAM into a new model folder, to be trained."""
-    _quiet()
-    from mglmm.model.join import build as join
-
-    with Console(stderr=True).status("joining the two models"):
-        output = join(options.lmm, options.sam, options.output, options.dtype, options.seed)
-    print(output)
-
-
 def train(options: argparse.Namespace) -> None:
     """Run a training recipe; goes on from the last checkpoint of an interrupted run."""
     from mglmm.train import train as run_recipe
@@ -140,7 +131,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from mglmm.eval.samples import Inputs
 
     out = options.out or Path("out") / "eval" / options.benchmark
-    _quiet()
+    quiet()
     result = run_benchmark(
         options.benchmark,
         model=options.model,
@@ -238,14 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--lora-alpha", type=float, default=16.0, metavar="A", help="unmerged LoRA (default: 16)")
     command.add_argument("--mask-decoder-heads", type=positive, default=8, metavar="N", help="of SAM (default: 8)")
 
-    command = _command(commands, "build", build, "make a new model of a language model that sees and a SAM")
-    command.add_argument("--lmm", required=True, metavar="ID", help="image-text-to-text model: a folder, or a hub id")
-    command.add_argument("--sam", required=True, metavar="ID", help="mask model: a folder, or a hub id")
-    command.add_argument("output", type=Path, metavar="OUT")
-    command.add_argument(
-        "--dtype", choices=("float32", "bfloat16", "float16"), help="of all weights (default: as in each source)"
-    )
-    command.add_argument("--seed", type=whole, default=0, metavar="N", help="of the new weights (default: %(default)s)")
+    model_cli.add_commands(commands, _command)
 
     command = _command(commands, "train", train, "run a training recipe")
     command.add_argument("recipe", type=Path, metavar="RECIPE")
@@ -335,19 +319,10 @@ def _predictor(options: argparse.Namespace) -> "Predictor":
     """The model of the options, loaded with a word on the terminal while one waits."""
     console = Console(stderr=True)
     with console.status("loading the model"):
-        _quiet()
+        quiet()
         from mglmm.predict import load
 
         return load(options.model, device=options.device)
-
-
-def _quiet() -> None:
-    """Libraries keep their progress bars and advice to themselves: stderr is for our one line."""
-    from transformers.utils import logging
-
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    warnings.filterwarnings("ignore")
 
 
 def _next_line(console: Console, interactive: bool) -> str | None:

@@ -212,7 +212,10 @@ def test_training_reaches_every_part(predictor) -> None:
     output = model(**Collator(predictor.processor)([item(0, 2), item(1, 1)]))
     output.loss.backward()
     assert torch.isfinite(output.loss)
-    for part in ("lmm." + model.family.vision_tower, "lmm." + model.family.projector, "sam.vision_encoder"):
+    for part in (
+        *(f"lmm.{name}" for name in (model.family.vision_tower, *model.family.projector)),
+        "sam.vision_encoder",
+    ):
         gradients = [p.grad for p in model.get_submodule(part).parameters() if p.grad is not None]
         assert sum(float(gradient.abs().sum()) for gradient in gradients) > 0, part
 

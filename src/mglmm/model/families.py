@@ -40,7 +40,7 @@ class Text:
 class LanguageFamily:
     """One kind of image-text-to-text model.
 
-    vision_tower, projector: names of modules inside the model (the projector may lie in the tower).
+    vision_tower, projector: names of modules inside the model (of projectors there may be several, in the tower too).
     image_inputs: what the image processor gives beside `pixel_values`.
     decoder_inputs: (model, rows, the batch's image inputs, features) -> what the language model takes beside embeddings
         and attention mask.
@@ -49,7 +49,7 @@ class LanguageFamily:
     """
 
     vision_tower: str
-    projector: str
+    projector: tuple[str, ...]
     image_inputs: tuple[str, ...] = ()
     decoder_inputs: Callable[[Any, Text, Tensors, ImageFeatures], dict[str, Any]] = lambda *_: {}
     token_types: bool = False
@@ -73,7 +73,7 @@ def _qwen_inputs(lmm: Any, text: Text, image_inputs: Tensors, features: ImageFea
     }
 
 
-_LLAVA = ("model.vision_tower", "model.multi_modal_projector")
+_LLAVA: tuple[str, tuple[str, ...]] = ("model.vision_tower", ("model.multi_modal_projector",))
 
 FAMILIES: dict[str, LanguageFamily] = {
     "fast_vlm": LanguageFamily(*_LLAVA),
@@ -81,10 +81,10 @@ FAMILIES: dict[str, LanguageFamily] = {
     "llava_next": LanguageFamily(*_LLAVA, image_inputs=("image_sizes",)),
     "llava_onevision": LanguageFamily(*_LLAVA, image_inputs=("image_sizes", "batch_num_images")),
     "internvl": LanguageFamily(*_LLAVA),
-    "smolvlm": LanguageFamily("model.vision_model", "model.connector", image_inputs=("pixel_attention_mask",)),
+    "smolvlm": LanguageFamily("model.vision_model", ("model.connector",), image_inputs=("pixel_attention_mask",)),
     "qwen2_5_vl": LanguageFamily(
         "model.visual",
-        "model.visual.merger",
+        ("model.visual.merger",),
         image_inputs=("image_grid_thw",),
         decoder_inputs=_qwen_inputs,
         token_types=True,
@@ -92,7 +92,7 @@ FAMILIES: dict[str, LanguageFamily] = {
     ),
     "qwen3_vl": LanguageFamily(
         "model.visual",
-        "model.visual.merger",
+        ("model.visual.merger", "model.visual.deepstack_merger_list"),
         image_inputs=("image_grid_thw",),
         decoder_inputs=_qwen_inputs,
         token_types=True,
