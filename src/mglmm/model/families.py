@@ -73,6 +73,7 @@ def _qwen_inputs(lmm: Any, text: Text, image_inputs: Tensors, features: ImageFea
     }
 
 
+_SMOLVLM = LanguageFamily("model.vision_model", ("model.connector",), image_inputs=("pixel_attention_mask",))
 _LLAVA: tuple[str, tuple[str, ...]] = ("model.vision_tower", ("model.multi_modal_projector",))
 
 FAMILIES: dict[str, LanguageFamily] = {
@@ -81,7 +82,8 @@ FAMILIES: dict[str, LanguageFamily] = {
     "llava_next": LanguageFamily(*_LLAVA, image_inputs=("image_sizes",)),
     "llava_onevision": LanguageFamily(*_LLAVA, image_inputs=("image_sizes", "batch_num_images")),
     "internvl": LanguageFamily(*_LLAVA),
-    "smolvlm": LanguageFamily("model.vision_model", ("model.connector",), image_inputs=("pixel_attention_mask",)),
+    "smolvlm": _SMOLVLM,
+    "idefics3": _SMOLVLM,
     "qwen2_5_vl": LanguageFamily(
         "model.visual",
         ("model.visual.merger",),
@@ -99,7 +101,8 @@ FAMILIES: dict[str, LanguageFamily] = {
         packs=False,
     ),
 }
-"""transformers' `model_type` of the language side -> its family. FastVLM is the default's."""
+"""transformers' `model_type` of the language side -> its family. FastVLM is the default's, Idefics3 the first
+SmolVLM's."""
 
 
 def family_of(config: Any) -> LanguageFamily:

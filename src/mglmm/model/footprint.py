@@ -9,7 +9,7 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_flatten, tree_leaves, tree_unflatten
 
 
 class LiveBytes(TorchDispatchMode):
@@ -27,23 +27,27 @@ class LiveBytes(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None) -> Any:
         """Run the operation and count what it makes."""
-        kwargs = kwargs or {}
-        if any(isinstance(leaf, torch.Tensor) and leaf.is_meta for leaf in tree_leaves((args, kwargs))):
-            if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype == torch.bool:
+        leaves, structure = tree_flatten((args, kwargs or {}))
+        given = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        if any(tensor.is_meta for tensor in given):
+            if func is torch.ops.aten._local_scalar_dense.default and given[0].dtype == torch.bool:
                 return True
-            args, kwargs = tree_map(_on_meta, (args, kwargs))
-        made = func(*args, **kwargs)
+            args, kwargs = tree_unflatten([_on_meta(leaf) for leaf in leaves], structure)
+        for tensor in given:
+            self._meet(tensor.untyped_storage(), num_bytes=0)  # a weight, of which there may be views
+        made = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(made):
             if isinstance(leaf, torch.Tensor):
-                self._count(leaf.untyped_storage())
+                storage = leaf.untyped_storage()
+                self._meet(storage, storage.nbytes())
         self.peak = max(self.peak, self.now)
         return made
 
-    def _count(self, storage: torch.UntypedStorage) -> None:
+    def _meet(self, storage: torch.UntypedStorage, num_bytes: int) -> None:
         key = storage._cdata
         if key not in self._storages:
-            self._storages[key] = storage.nbytes()
-            self.now += storage.nbytes()
+            self._storages[key] = num_bytes
+            self.now += num_bytes
             weakref.finalize(storage, self._forget, key)
 
     def _forget(self, key: int) -> None:
@@ -69,7 +73,7 @@ def counted() -> Iterator[LiveBytes]:
 
 
 def _on_meta(value: Any) -> Any:
-    """Tensors without their values, and the device where such are made."""
+    """A tensor without its values, and the device where such are made."""
     if isinstance(value, torch.Tensor):
-        return value.to("meta")
+        return value if value.is_meta else value.to("meta")
     return torch.device("meta") if isinstance(value, torch.device) else value

@@ -48,7 +48,7 @@ class ModelInfo:
         image_tokens: what it takes of `max_tokens`; None: the folder holds no processor to ask.
         working_bytes: beside the weights, in bfloat16: the language model's look at it, its reading of the prompt, the
             cache of a whole answer, and the making of masks. These follow one another.
-        peak_bytes: by type of the weights: with the largest of them.
+        peak_bytes: by type of the weights: with the largest of them (twice as large in float32).
     """
 
     language_model: str
@@ -74,7 +74,7 @@ def describe(name: str, image_size: tuple[int, int] = (480, 640)) -> ModelInfo:
         image_size: height and width of the picture that the estimates are about.
 
     Raises:
-        UserError: there is no such model, or it is of another kind.
+        UserError: there is no such model, it is of another kind, or its files do not belong together.
     """
     folder = _folder(name)
     try:
@@ -89,11 +89,18 @@ def describe(name: str, image_size: tuple[int, int] = (480, 640)) -> ModelInfo:
             processor = MGLMMProcessor.from_pretrained(folder)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise UserError(f"{name}: the processor's files are not whole ({str(error).splitlines()[0]})") from error
-    return measure(config, processor, image_size)
+    try:
+        return measure(config, processor, image_size)
+    except ValueError as error:
+        raise UserError(f"{name}: its files do not belong together ({str(error).splitlines()[0]})") from error
 
 
 def measure(config: MGLMMConfig, processor: MGLMMProcessor | None, image_size: tuple[int, int]) -> ModelInfo:
-    """The numbers of a model with this configuration, which is built without weights (see `describe`)."""
+    """The numbers of a model with this configuration, which is built without weights (see `describe`).
+
+    Raises:
+        ValueError: parts of the configuration do not fit each other, or the processor does not fit them.
+    """
     with torch.device("meta"):
         model = MGLMMForConditionalGeneration(config).eval()
     weights = weight_bytes(model)
@@ -101,9 +108,9 @@ def measure(config: MGLMMConfig, processor: MGLMMProcessor | None, image_size: t
     if processor is not None:
         inputs, text = processor.look(Image.new("RGB", image_size[::-1], (1, 2, 3)))
         tokens = text.count(processor.image_token)
-        wide, working = (_working_bytes(model.to(dtype=t), inputs, tokens) for t in (torch.float32, torch.bfloat16))
-        largest = {"float32": max(wide.values())}
-        peak = {kind: held + largest.get(kind, max(working.values())) for kind, held in weights.items()}
+        working = _working_bytes(model.to(dtype=torch.bfloat16), inputs, tokens)
+        largest = max(working.values())
+        peak = {kind: held + largest * (2 if kind == "float32" else 1) for kind, held in weights.items()}
     text_config = config.get_text_config()
     return ModelInfo(
         language_model=config.lmm_config.model_type,
@@ -177,7 +184,9 @@ def _working_bytes(
     text = model.config.get_text_config()
     pixels, others = inputs["pixel_values"].to(dtype), {k: v for k, v in inputs.items() if k != "pixel_values"}
     with counted() as look:
-        families.look(lmm, pixels, others, None)
+        num_features = sum(len(features) for features in families.look(lmm, pixels, others, None).tokens)
+    if num_features != image_tokens:
+        raise ValueError(f"{image_tokens} image tokens in the text but {num_features} features")
     prompt = image_tokens + INSTRUCTION_TOKENS
     with counted() as read:
         embeddings = torch.empty(1, prompt, text.hidden_size, dtype=dtype, device="meta")

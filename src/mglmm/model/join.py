@@ -59,7 +59,7 @@ def build(lmm: str, sam: str, output: Path, dtype: str | None = None, seed: int 
     lmm_config, sam_config = read_configs(lmm, sam)
     own = _read_processor(lmm)
     known = own.tokenizer.get_vocab()
-    processor = _join_processors(own, _read_image_processor(sam), sam_config, lmm, sam)
+    processor = join_processors(own, _read_image_processor(sam), sam_config, lmm, sam)
     language = _read_weights(AutoModelForImageTextToText, lmm, lmm_config, dtype)
     _check_features(language, processor, lmm)
     _add_rows(language, len(known), [i for token, i in processor.tokenizer.get_vocab().items() if token not in known])
@@ -160,7 +160,7 @@ def _read_image_processor(name: str) -> Any:
         return AutoImageProcessor.from_pretrained(name)
 
 
-def _join_processors(
+def join_processors(
     processor: Any, grounding_image_processor: Any, sam_config: PreTrainedConfig, lmm: str, sam: str
 ) -> MGLMMProcessor:
     """One processor around both, its tokenizer with the markup's tokens.
