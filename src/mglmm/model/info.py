@@ -91,7 +91,7 @@ def describe(name: str, image_size: tuple[int, int] = (480, 640)) -> ModelInfo:
             raise UserError(f"{name}: the processor's files are not whole ({str(error).splitlines()[0]})") from error
     try:
         return measure(config, processor, image_size)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # torch's word for shapes that do not fit
         raise UserError(f"{name}: its files do not belong together ({str(error).splitlines()[0]})") from error
 
 
