@@ -17,6 +17,8 @@ from transformers import (
     CLIPImageProcessor,
     GotOcr2ImageProcessor,
     GPT2Tokenizer,
+    Idefics3ImageProcessor,
+    Idefics3Processor,
     InternVLProcessor,
     InternVLVideoProcessor,
     LlamaTokenizer,
@@ -317,7 +319,7 @@ def internvl() -> Made:
     return config, processor
 
 
-def smolvlm() -> Made:
+def _smolvlm(model_type: str, make_processor: Callable[[Any], ProcessorMixin]) -> Made:
     names = {
         "image_token": "<image>",
         "fake_image_token": "<fake_token_around_image>",
@@ -334,15 +336,8 @@ def smolvlm() -> Made:
         unk_token="<|endoftext|>",
         extra_special_tokens=names,
     )
-    processor = SmolVLMProcessor(
-        SmolVLMImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32}, do_image_splitting=True),
-        tokenizer,
-        SmolVLMVideoProcessor(size={"longest_edge": 32}, max_image_size={"longest_edge": 32}, fps=1, num_frames=4),
-        image_seq_len=4,
-        chat_template=TEMPLATES["smolvlm"],
-    )
     config = AutoConfig.for_model(
-        "smolvlm",
+        model_type,
         text_config={
             "model_type": "llama",
             "vocab_size": len(tokenizer),
@@ -362,7 +357,33 @@ def smolvlm() -> Made:
         tie_word_embeddings=False,
         **_ids(tokenizer, image_token_id="<image>"),
     )
-    return config, processor
+    return config, make_processor(tokenizer)
+
+
+def smolvlm() -> Made:
+    tile = {"longest_edge": 32}
+    return _smolvlm(
+        "smolvlm",
+        lambda tokenizer: SmolVLMProcessor(
+            SmolVLMImageProcessor(size={"longest_edge": 64}, max_image_size=tile, do_image_splitting=True),
+            tokenizer,
+            SmolVLMVideoProcessor(size=tile, max_image_size=tile, fps=1, num_frames=4),
+            image_seq_len=4,
+            chat_template=TEMPLATES["smolvlm"],
+        ),
+    )
+
+
+def idefics3() -> Made:
+    return _smolvlm(
+        "idefics3",
+        lambda tokenizer: Idefics3Processor(
+            Idefics3ImageProcessor(size={"longest_edge": 64}, max_image_size={"longest_edge": 32}),
+            tokenizer,
+            image_seq_len=4,
+            chat_template=TEMPLATES["smolvlm"],
+        ),
+    )
 
 
 DECODER = {"hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32, "num_attention_heads": 2}
@@ -484,7 +505,8 @@ def sam3_tracker() -> Made:
 
 
 LANGUAGE: dict[str, Callable[[], Made]] = {
-    maker.__name__: maker for maker in (llava, llava_next, llava_onevision, qwen2_5_vl, qwen3_vl, internvl, smolvlm)
+    maker.__name__: maker
+    for maker in (llava, llava_next, llava_onevision, qwen2_5_vl, qwen3_vl, internvl, smolvlm, idefics3)
 }
 MASKS: dict[str, Callable[[], Made]] = {maker.__name__: maker for maker in (sam, sam_hq, sam2, edgetam, sam3_tracker)}
 

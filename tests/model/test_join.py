@@ -46,6 +46,7 @@ PAIRS = [
     ("qwen3_vl", "sam2"),
     ("internvl", "sam"),
     ("smolvlm", "edgetam"),
+    ("idefics3", "sam2"),
 ]
 """Every family of both sides."""
 
