@@ -112,8 +112,10 @@ def quiet() -> None:
     """Libraries keep their progress bars and advice to themselves: stderr is for our one line."""
     import warnings
 
+    from huggingface_hub.utils import logging as hub_logging
     from transformers.utils import logging
 
+    hub_logging.set_verbosity_error()
     logging.set_verbosity_error()
     logging.disable_progress_bar()
     warnings.filterwarnings("ignore")

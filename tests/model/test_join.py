@@ -23,8 +23,10 @@ from transformers import (
     BertModel,
     EdgeTamVideoConfig,
     EdgeTamVideoModel,
+    GenerationConfig,
     Sam2VideoConfig,
     Sam2VideoModel,
+    Sam3VideoConfig,
 )
 
 from mglmm import grounding
@@ -49,6 +51,8 @@ PAIRS = [
     ("idefics3", "sam2"),
 ]
 """Every family of both sides."""
+
+SAM_PARTS = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
 
 FLOAT32 = {"atol": 1e-5, "rtol": 1e-4}
 """Two orders of the same float32 sums (other batch shapes choose other kernels) differ by about 1e-6 here."""
@@ -305,6 +309,17 @@ def test_seed_and_type_are_as_asked(source, tmp_path) -> None:
     assert load(other, device="cpu").model.dtype == torch.float32
 
 
+def test_answers_are_greedy_whatever_the_source_does(source, tmp_path) -> None:
+    lmm = shutil.copytree(source("qwen2_5_vl"), tmp_path / "lmm")
+    tokenizer = AutoProcessor.from_pretrained(lmm).tokenizer
+    ends = tokenizer.convert_tokens_to_ids(["<|im_end|>", "<|endoftext|>"])
+    GenerationConfig(do_sample=True, temperature=0.1, repetition_penalty=1.05, eos_token_id=ends).save_pretrained(lmm)
+    answering = load(build(str(lmm), str(source("sam")), tmp_path / "out"), device="cpu").model.generation_config
+    assert answering.eos_token_id == ends and not answering.do_sample
+    assert answering.temperature is answering.repetition_penalty is None
+    assert answering.suppress_tokens == tokenizer.convert_tokens_to_ids(["<|image_pad|>"])
+
+
 @pytest.mark.parametrize(
     "config_class, model_class, name",
     [(Sam2VideoConfig, Sam2VideoModel, "sam2"), (EdgeTamVideoConfig, EdgeTamVideoModel, "edgetam")],
@@ -338,6 +353,27 @@ def test_a_video_model_gives_its_image_model(config_class, model_class, name, so
     assert not [key for key in model.state_dict() if "memory_attention" in key]
     inside = video.state_dict()
     assert all(torch.equal(value, inside[key]) for key, value in model.sam.state_dict().items())
+
+
+def test_the_tracker_is_taken_out_of_sam_3(source, tmp_path) -> None:
+    """The published SAM 3 is a video model: a detector and a tracker that share an encoder."""
+    folder = shutil.copytree(source("sam3_tracker"), tmp_path / "sam3")
+    image = AutoModelForMaskGeneration.from_pretrained(folder)
+    parts = {name: image.config.to_dict()[name] for name in SAM_PARTS}
+    for name in SAM_PARTS[1:]:
+        parts[name]["model_type"] = parts[name]["model_type"].replace("tracker", "tracker_video")
+    Sam3VideoConfig(tracker_config={"model_type": "sam3_tracker_video", **parts}).save_pretrained(folder)
+
+    places = {"vision_encoder.neck.": "tracker_neck.", "vision_encoder.": "detector_model.vision_encoder."}
+    weights = {"detector_model.dot_product_scoring.x": torch.zeros(3)}
+    for name, value in image.state_dict().items():
+        ours = next((prefix for prefix in places if name.startswith(prefix)), "")
+        weights[places.get(ours, "tracker_model.") + name.removeprefix(ours)] = value.clone()
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    model = load(build(str(source("llava")), str(folder), tmp_path / "out"), device="cpu").model
+    assert model.config.sam_config.model_type == "sam3_tracker"
+    expected = image.state_dict()
+    assert all(torch.equal(value, expected[key]) for key, value in model.sam.state_dict().items())
 
 
 def bert(folder: Path) -> Path:

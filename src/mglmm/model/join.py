@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub import try_to_load_from_cache
 from PIL import Image
 from safetensors import SafetensorError
 from tokenizers import AddedToken
@@ -20,6 +21,7 @@ from transformers import (
     AutoModelForImageTextToText,
     AutoModelForMaskGeneration,
     AutoProcessor,
+    GenerationConfig,
     PreTrainedConfig,
     PreTrainedModel,
     ProcessorMixin,
@@ -244,17 +246,13 @@ def _join_models(
         torch.manual_seed(seed)
         projector = SegProjector(layers[0].in_features, layers[0].out_features, layers[1].out_features)
     model.lmm, model.sam, model.seg_projector = lmm, sam, projector.to(lmm.dtype)
-    generation = lmm.generation_config
-    generation.update(
-        do_sample=False,
-        temperature=None,
-        top_p=None,
-        top_k=None,
+    model.generation_config = GenerationConfig(  # greedy: nothing else of how the source answers is taken over
+        bos_token_id=processor.tokenizer.bos_token_id,
+        eos_token_id=lmm.generation_config.eos_token_id or processor.tokenizer.eos_token_id,
         pad_token_id=processor.tokenizer.pad_token_id,
-        eos_token_id=generation.eos_token_id or processor.tokenizer.eos_token_id,
         suppress_tokens=[lmm.config.image_token_id],
+        do_sample=False,
     )
-    model.generation_config = generation
     return model.eval()
 
 
@@ -276,18 +274,25 @@ def _check_features(lmm: PreTrainedModel, processor: MGLMMProcessor, name: str) 
 def _card(
     lmm: str, sam: str, lmm_config: PreTrainedConfig, sam_config: PreTrainedConfig, dtype: str | None, seed: int
 ) -> str:
-    """The model card; folders are named without their place on this machine."""
-    lmm, sam = (Path(name).resolve().name if Path(name).is_dir() else name for name in (lmm, sam))
+    """The model card."""
     return _CARD.format(
-        lmm=lmm,
+        lmm=_provenance(lmm),
         lmm_type=lmm_config.model_type,
-        sam=sam,
+        sam=_provenance(sam),
         sam_type=sam_config.model_type,
         dtype=dtype or "as in each",
         seed=seed,
         version=mglmm.__version__,
         transformers=transformers.__version__,
     )
+
+
+def _provenance(name: str) -> str:
+    """The hub's id with the revision that was read; a folder's name, without its place on this machine."""
+    if Path(name).is_dir():
+        return Path(name).resolve().name
+    cached = try_to_load_from_cache(name, "config.json")  # .../snapshots/REVISION/config.json
+    return f"{name} @ {Path(cached).parent.name}" if isinstance(cached, str) else name
 
 
 _CARD = """---
