@@ -362,7 +362,9 @@ def test_the_tracker_is_taken_out_of_sam_3(source, tmp_path) -> None:
     parts = {name: image.config.to_dict()[name] for name in SAM_PARTS}
     for name in SAM_PARTS[1:]:
         parts[name]["model_type"] = parts[name]["model_type"].replace("tracker", "tracker_video")
-    Sam3VideoConfig(tracker_config={"model_type": "sam3_tracker_video", **parts}).save_pretrained(folder)
+    Sam3VideoConfig(tracker_config={"model_type": "sam3_tracker_video", "image_size": 56, **parts}).save_pretrained(
+        folder
+    )
 
     places = {"vision_encoder.neck.": "tracker_neck.", "vision_encoder.": "detector_model.vision_encoder."}
     weights = {"detector_model.dot_product_scoring.x": torch.zeros(3)}
