@@ -492,6 +492,12 @@ def test_models_of_other_kinds_are_refused_by_name(source, tmp_path, capsys) -> 
     assert refused(["--lmm", str(tmp_path / "file"), "--sam", mask], tmp_path, capsys, "no such folder")
 
 
+def test_a_missing_package_is_named(source, tmp_path, capsys, monkeypatch) -> None:
+    smolvlm = str(source("smolvlm"))
+    monkeypatch.setattr("transformers.models.smolvlm.processing_smolvlm.num2words", None)
+    assert refused(["--lmm", smolvlm, "--sam", str(source("sam"))], tmp_path, capsys, "pip install num2words")
+
+
 def test_a_folder_that_is_there_is_kept(source, tmp_path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine").write_text("x")
