@@ -33,12 +33,13 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval)", c)]
+MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval|info)", c)]
+BUILD_COMMANDS = [c for c in commands() if c.startswith("mglmm build")]
 TRAIN_COMMANDS = [c for c in commands() if c.startswith("mglmm train")]
 
 
 def test_every_command_is_looked_at() -> None:
-    others = set(commands()) - set(MGLMM_COMMANDS) - set(TRAIN_COMMANDS)
+    others = set(commands()) - set(MGLMM_COMMANDS) - set(TRAIN_COMMANDS) - set(BUILD_COMMANDS)
     assert {c.split()[0] for c in others} <= {"make", "."}
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {c.split()[1] for c in others if c.startswith("make ")} <= set(targets)
@@ -78,6 +79,21 @@ def test_training_command_is_valid(command: str) -> None:
 
     _, _, recipe, *overrides = shlex.split(command)
     load_recipe(ROOT / recipe, TrainRecipe, overrides)
+
+
+@pytest.mark.parametrize("command", BUILD_COMMANDS)
+def test_building_command_names_pairs_that_are_known(
+    command: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The hub is not asked: what it would be asked for is looked up among the checkpoints that tests know."""
+    from mglmm.model import join
+    from tests.model.published import LANGUAGE, MASKS
+
+    asked: list[object] = []
+    monkeypatch.setattr(join, "build", lambda *arguments: asked.append(arguments) or tmp_path)
+    assert main(shlex.split(command)[1:]) == 0
+    ((lmm, sam, output, dtype, seed),) = asked
+    assert lmm in LANGUAGE and sam in MASKS and dtype is None and seed == 0
 
 
 @needs_weights

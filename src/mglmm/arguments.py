@@ -52,6 +52,14 @@ def positive(text: str) -> int:
     return int(text)
 
 
+def size(text: str) -> tuple[int, int]:
+    """(height, width) in pixels of "480x640"; for argparse."""
+    height, _, width = text.lower().partition("x")
+    if not (height.isdecimal() and width.isdecimal() and int(height) and int(width)):
+        raise argparse.ArgumentTypeError(f"{text!r} is no size; give height x width in pixels, as in 480x640")
+    return int(height), int(width)
+
+
 def whole(text: str) -> int:
     """A whole number; for argparse."""
     if not text.isdecimal():

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from mglmm import __version__, data_cli
+from mglmm import __version__, data_cli, model_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.atomic import atomic_file
+from mglmm.model_cli import quiet
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def evaluate(options: argparse.Namespace) -> None:
     from mglmm.eval.samples import Inputs
 
     out = options.out or Path("out") / "eval" / options.benchmark
-    _quiet()
+    quiet()
     result = run_benchmark(
         options.benchmark,
         model=options.model,
@@ -228,6 +229,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--lora-alpha", type=float, default=16.0, metavar="A", help="unmerged LoRA (default: 16)")
     command.add_argument("--mask-decoder-heads", type=positive, default=8, metavar="N", help="of SAM (default: 8)")
 
+    model_cli.add_commands(commands, _command)
+
     command = _command(commands, "train", train, "run a training recipe")
     command.add_argument("recipe", type=Path, metavar="RECIPE")
     command.add_argument("overrides", nargs="*", metavar="key=value", help="as in trainer.learning_rate=1e-4")
@@ -320,7 +323,7 @@ def _predictor(options: argparse.Namespace) -> "Predictor":
     """The model of the options, loaded with a word on the terminal while one waits."""
     console = Console(stderr=True)
     with console.status("loading the model"):
-        _quiet()
+        quiet()
         from mglmm.predict import load
 
         return load(options.model, **_loading(options))
@@ -329,19 +332,6 @@ def _predictor(options: argparse.Namespace) -> "Predictor":
 def _loading(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say about how the model is loaded."""
     return {name: getattr(options, name) for name in ("device", "dtype", "quantize", "attention", "adapter")}
-
-
-def _quiet() -> None:
-    """Libraries keep their progress bars and advice to themselves: stderr is for our one line."""
-    import logging
-
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    for library in ("accelerate", "bitsandbytes", "torch.utils._pytree", "torchao"):
-        logging.getLogger(library).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore")
 
 
 def _next_line(console: Console, interactive: bool) -> str | None:

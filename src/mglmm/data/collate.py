@@ -35,6 +35,10 @@ class ExampleMaker(Protocol):
         """What the language model sees of the images."""
         ...
 
+    def join(self, images: Any) -> dict[str, torch.Tensor]:
+        """What the language model sees of several images, of what it sees of each."""
+        ...
+
     def grounding_pixels(self, images: Any) -> torch.Tensor:
         """What the grounding encoder sees of the images."""
         ...
@@ -94,7 +98,8 @@ class Collator:
     """Makes batches, B images with R rows and M trained `[SEG]` in all:
 
     input_ids, labels, attention_mask: int[R, T], right-padded; row_image_index: int[R];
-    pixel_values: float[B, 3, h, w] (absent if `with_image` is False); grounding_pixel_values: float[B', 3, S, S];
+    pixel_values: float[B, 3, h, w], or what else the language model's family sees (absent if `with_image` is False);
+    grounding_pixel_values: float[B', 3, S, S];
     mask_labels: bool[M, h', w'], in order of rows and text.
 
     With `packed` all conversations about an image share one row (R = B) and its image tokens: position_ids int[R, T]
@@ -163,7 +168,7 @@ class Collator:
         else:
             batch["attention_mask"] = (conversation >= 0).long()
         if self.with_image:
-            batch["pixel_values"] = torch.stack([e["pixel_values"] for e in examples])
+            batch |= self.processor.join([e["image_inputs"] for e in examples])
         return batch | words
 
     def _pixels(self, items: Sequence[TrainItem], num_grounded: int) -> dict[str, torch.Tensor]:

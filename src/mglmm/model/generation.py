@@ -1,5 +1,6 @@
 """What happens at each step of generation: keep the vector behind each `[SEG]`, keep the markup well formed."""
 
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -46,12 +47,21 @@ class MarkupConstraint(LogitsProcessor):
     """Forbids every token that would break the markup: `<p> phrase </p> [SEG]...`, closed before the answer ends.
 
     Args:
-        phrase_start, phrase_end, seg, eos: token ids.
+        phrase_start, phrase_end, seg: token ids.
+        eos: the ids that end an answer.
         prompt_length: number of prompt tokens (left-padded, so the same for all rows).
         max_new_tokens: the limit of `generate`; the last two steps close an open phrase.
     """
 
-    def __init__(self, phrase_start: int, phrase_end: int, seg: int, eos: int, prompt_length: int, max_new_tokens: int):
+    def __init__(
+        self,
+        phrase_start: int,
+        phrase_end: int,
+        seg: int,
+        eos: Sequence[int],
+        prompt_length: int,
+        max_new_tokens: int,
+    ):
         self.phrase_start, self.phrase_end, self.seg, self.eos = phrase_start, phrase_end, seg, eos
         self.prompt_length = prompt_length
         self.max_new_tokens = max_new_tokens
@@ -71,7 +81,7 @@ class MarkupConstraint(LogitsProcessor):
         last = answer[:, -1]
         in_phrase = (answer == self.phrase_start).sum(1) > (answer == self.phrase_end).sum(1)
         closed = last == self.phrase_end
-        self._forbid(scores, in_phrase, self.phrase_start, self.seg, self.eos)
+        self._forbid(scores, in_phrase, self.phrase_start, self.seg, *self.eos)
         self._forbid(scores, last == self.phrase_start, self.phrase_end)
         self._forbid(scores, ~in_phrase, self.phrase_end)
         self._forbid(scores, ~in_phrase & ~closed & (last != self.seg), self.seg)

@@ -1,6 +1,6 @@
 """A model and its processor from a folder, the hub or the package: on any device, whole, quantised, with an adapter."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -54,7 +54,7 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
         UserError: there is no such model, device or adapter, the folder does not hold a whole model, or what is asked
             for needs a library or a device that is not here.
     """
-    source = _source(name_or_path)
+    source = source_folder(name_or_path)
     place = _device(None if how.device == "auto" else how.device)
     options: dict[str, Any] = {"dtype": _dtype(how.dtype, place)}
     if how.attention is not None:
@@ -219,8 +219,12 @@ def _need(library: str, extra: str, what: str) -> None:
         raise UserError(f"{what}: needs {library}; pip install 'mglmm[{extra}]'") from error
 
 
-def _source(name_or_path: str | Path) -> str:
-    """The folder to load from."""
+def source_folder(name_or_path: str | Path, patterns: Sequence[str] = _MODEL_FILES) -> str:
+    """The folder of a model; of one on the hub, the files that match the patterns are fetched.
+
+    Raises:
+        UserError: there is no such model.
+    """
     if name_or_path == "default":
         folder = Path(str(files("mglmm") / "assets" / "default"))
         if not (folder / "config.json").is_file():
@@ -239,13 +243,13 @@ def _source(name_or_path: str | Path) -> str:
         raise UserError(
             f"model {name_or_path}: no such folder; give 'default', a saved model's folder, or a hub id like owner/name"
         )
-    return _downloaded(str(name_or_path))
+    return _downloaded(str(name_or_path), patterns)
 
 
-def _downloaded(hub_id: str) -> str:
+def _downloaded(hub_id: str, patterns: Sequence[str]) -> str:
     """The folder of a model from the hub: downloaded, or the copy from last time if the hub cannot be reached."""
     try:
-        return snapshot_download(hub_id, allow_patterns=_MODEL_FILES)
+        return snapshot_download(hub_id, allow_patterns=list(patterns))
     except (OSError, ValueError) as error:
         raise UserError(
             f"model {hub_id}: no such folder, and it cannot be had from the hub ({_first_line(error)}); "

@@ -30,7 +30,7 @@ from transformers import (
 from transformers.initialization import zeros_
 from transformers.modeling_outputs import ModelOutput
 
-from mglmm.model import losses, sam
+from mglmm.model import families, losses, sam
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.generation import MarkupConstraint, SegRecorder
 
@@ -89,6 +89,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def __init__(self, config: MGLMMConfig):
         super().__init__(config)
+        self.family = families.family_of(config.lmm_config)
         self.lmm = AutoModelForImageTextToText.from_config(config.lmm_config)
         self.sam = AutoModelForMaskGeneration.from_config(config.sam_config)
         width = config.get_text_config().hidden_size
@@ -148,7 +149,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         Args:
             input_ids: int[R, T]; None: images without text, of which only the losses of words and points are taken.
             attention_mask: bool or int[R, T], true where there is a token.
-            pixel_values: the LMM's image input; with `row_image_index` one entry per image, else what the LMM wants.
+            pixel_values: the LMM's image input, of B images.
             grounding_pixel_values: float[B', 3, S, S] of the first B' <= B images; for the others no mask is made, and
                 for none without it.
             row_image_index: int[R], the image each row speaks of; None: row r speaks of image r.
@@ -159,25 +160,27 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             points: float[B', P, 2], x and y in -1..1, in the frame of `grounding_pixel_values`; needs
                 `config.prompt_similarity`.
             point_index, point_share: int[3, K] and float[K], the words of each point, likewise.
+            lmm_inputs: what else comes with the images (`families.LanguageFamily.image_inputs`), and what the language
+                model takes, such as position_ids.
 
         Raises:
             ValueError: the number of `[SEG]` and of `mask_labels` differ, or points are given to a model without prompt
                 similarity.
         """
         output = MGLMMOutput()
-        features = None
-        if pixel_values is not None and (row_image_index is not None or word_index is not None):
-            features = self.lmm.get_image_features(pixel_values, return_dict=True).pooler_output
+        text = None if input_ids is None else self._text(input_ids, attention_mask, row_image_index)
+        image_inputs = {name: lmm_inputs.pop(name) for name in self.family.image_inputs if name in lmm_inputs}
+        features = None if pixel_values is None else families.look(self.lmm, pixel_values, image_inputs, text)
         if features is not None and word_index is not None and word_share is not None:
-            output.word_loss = losses.word_loss(self._words_of(features), word_index, word_share)
+            output.word_loss = losses.word_loss(self._words_of(features.tokens), word_index, word_share)
             output.loss = self.config.word_loss_weight * output.word_loss
         seen = None if grounding_pixel_values is None else self.encode_grounding(grounding_pixel_values)
         if seen is not None and points is not None and point_index is not None and point_share is not None:
             output.point_loss = losses.word_loss(self._words_at(seen, points), point_index, point_share)
             output.loss = _sum(output.loss, self.config.point_loss_weight * output.point_loss)
-        if input_ids is None:
+        if text is None:
             return output
-        hidden = self._hidden_states(input_ids, attention_mask, pixel_values, features, row_image_index, lmm_inputs)
+        hidden = self._hidden_states(text, features, image_inputs, lmm_inputs)
         if labels is None:
             output.logits = self.get_output_embeddings()(hidden)
         else:
@@ -187,8 +190,8 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             )
             output.loss = _sum(output.loss, self.config.lm_loss_weight * output.lm_loss)
         if seen is not None:
-            text = input_ids if labels is None else labels
-            logits, scores = self._masks_of_text(text, hidden, seen, row_image_index)
+            said = text.input_ids if labels is None else labels
+            logits, scores = self._masks_of_text(said, hidden, seen, text.image_of_row)
             output.mask_logits, output.iou_scores = logits, scores
             if mask_labels is not None:
                 self._add_mask_losses(output, logits, scores, mask_labels)
@@ -196,52 +199,57 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
 
     def _masks_of_text(
         self,
-        text: torch.Tensor,
+        said: torch.Tensor,
         hidden: torch.Tensor,
         features: sam.GroundingFeatures,
-        row_image_index: torch.Tensor | None,
+        image_of_row: torch.Tensor,
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """Mask logits float[M, h, w] and IoU estimates float[M] of each `[SEG]` in int[R, T] whose image has features;
         `hidden` float[R, T, D] holds its prompt at the position that predicts it."""
-        row, position = (text[:, 1:] == self.config.seg_token_id).nonzero().unbind(1)
-        image_index = row if row_image_index is None else row_image_index[row]
+        row, position = (said[:, 1:] == self.config.seg_token_id).nonzero().unbind(1)
+        image_index = image_of_row[row]
         grounded = image_index < len(features)
         prompts = self.seg_projector(hidden[row[grounded], position[grounded]])
         return self.decode_masks(features, image_index[grounded], prompts)
 
+    def _text(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor | None, row_image_index: torch.Tensor | None
+    ) -> families.Text:
+        """The rows of a batch; without `row_image_index` each has an image of its own."""
+        if row_image_index is None:
+            row_image_index = torch.arange(len(input_ids), device=input_ids.device)
+        is_image = input_ids == self.config.lmm_config.image_token_id
+        return families.Text(input_ids, attention_mask, is_image, row_image_index)
+
     def _hidden_states(
         self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor | None,
-        pixel_values: torch.Tensor | None,
-        features: Sequence[torch.Tensor] | None,
-        row_image_index: torch.Tensor | None,
-        lmm_inputs: dict[str, Any],
+        text: families.Text,
+        features: families.ImageFeatures | None,
+        image_inputs: dict[str, torch.Tensor],
+        decoder_inputs: dict[str, Any],
     ) -> torch.Tensor:
-        """The LMM's last hidden states float[R, T, D], after its final norm."""
-        if row_image_index is None or features is None:
-            return self.lmm.model(
-                input_ids=input_ids, attention_mask=attention_mask, pixel_values=pixel_values, **lmm_inputs
-            ).last_hidden_state
-        embeddings = self.lmm.get_input_embeddings()(input_ids)
-        of_rows = torch.cat([features[i] for i in row_image_index.tolist()]).to(embeddings.dtype)
-        placeholder = input_ids == self.config.lmm_config.image_token_id
-        if int(placeholder.sum()) != len(of_rows):
-            raise ValueError(f"{int(placeholder.sum())} image placeholders in the text but {len(of_rows)} features")
-        embeddings = embeddings.masked_scatter(placeholder[..., None], of_rows)
-        return self.lmm.model(
-            inputs_embeds=embeddings, attention_mask=attention_mask, use_cache=False, **lmm_inputs
-        ).last_hidden_state
+        """The language model's last hidden states float[R, T, D], after its final norm."""
+        embeddings = self.get_input_embeddings()(text.input_ids)
+        if features is not None:
+            embeddings = families.embed(embeddings, text, features)
+            own = self.family.decoder_inputs(self.lmm, text, image_inputs, features)
+            if not self.family.packs and "position_ids" in decoder_inputs:
+                raise ValueError(f"{self.config.lmm_config.model_type} makes its own positions; rows cannot be packed")
+            decoder_inputs = {**decoder_inputs, **own}
+        output = self.lmm.get_decoder()(
+            inputs_embeds=embeddings, attention_mask=text.attention_mask, use_cache=False, **decoder_inputs
+        )
+        return output.last_hidden_state
 
     def _words_of(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """float[B, N, V]: what the language model's head reads from image tokens float[N, D] of B images."""
-        return self.get_output_embeddings()(self.lmm.model.language_model.norm(torch.stack(list(features)))).float()
+        return self.get_output_embeddings()(self.lmm.get_decoder().norm(torch.stack(list(features)))).float()
 
     def _words_at(self, features: sam.GroundingFeatures, points: torch.Tensor) -> torch.Tensor:
         """float[B, P, V]: how alike each point is to the prompt that each word of the vocabulary makes by itself."""
         if self.prompt_similarity is None:
             raise ValueError("points are read by the prompt similarity; set config.prompt_similarity")
-        words = self.lmm.model.language_model.norm(self.get_output_embeddings().weight)
+        words = self.lmm.get_decoder().norm(self.get_output_embeddings().weight)
         return self.prompt_similarity.at_points(features, points, self.seg_projector(words)).float()
 
     def _add_mask_losses(
@@ -302,10 +310,11 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             grounding: called at most once, with the sorted indices of the images whose answers hold a `[SEG]`; returns
                 their features in that order. Not called when no answer holds one: a caption costs no encoder.
             row_image_index: int[R].
-            pixel_values: the LMM's image input, one entry per image.
+            pixel_values: the LMM's image input, of the image of each row.
             constrain_markup: forbid tokens that would break the markup; None: as the configuration says.
             max_new_tokens: limit of each answer.
-            generate_inputs: further arguments of transformers' `generate`, e.g. a streamer.
+            generate_inputs: what else comes with the images, and further arguments of transformers' `generate`, e.g. a
+                streamer.
         """
         config = self.config
         constrained = config.constrain_markup if constrain_markup is None else constrain_markup
@@ -313,7 +322,9 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         generation_config = copy.deepcopy(self.generation_config)
         generation_config.max_new_tokens = max_new_tokens
         if pixel_values is not None:
-            generate_inputs["pixel_values"] = pixel_values[row_image_index]
+            generate_inputs["pixel_values"] = pixel_values
+        if self.family.token_types:
+            generate_inputs["mm_token_type_ids"] = (input_ids == config.lmm_config.image_token_id).int()
         with recorder:
             sequences = self.generate(
                 input_ids=input_ids,
@@ -331,8 +342,8 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         start, end = config.phrase_start_token_id, config.phrase_end_token_id
         if start is None or end is None:
             raise ValueError("this model has no tokens for phrases, so its markup cannot be constrained")
-        stop = eos[0] if isinstance(eos, list) else eos
-        return MarkupConstraint(start, end, config.seg_token_id, stop, prompt_length, max_new_tokens)
+        stops = eos if isinstance(eos, list) else [eos]
+        return MarkupConstraint(start, end, config.seg_token_id, stops, prompt_length, max_new_tokens)
 
     def _decode_answers(
         self,
@@ -343,8 +354,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     ) -> GroundedOutput:
         """The generated rows with the masks of all their `[SEG]`, decoded together."""
         counts = [len(row) for row in seg_states]
-        prompt_config = self.config.sam_config.prompt_encoder_config
-        side = 4 * prompt_config.image_size // prompt_config.patch_size
+        side = sam.mask_side(self.config.sam_config)
         if sum(counts) == 0:
             empty = torch.zeros(0, side, side, device=sequences.device)
             none = torch.zeros(0, device=sequences.device)

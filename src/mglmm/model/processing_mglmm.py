@@ -1,9 +1,7 @@
 """Between people's types and tensors: images, turns and masks in; predictions' texts and masks out."""
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -13,12 +11,11 @@ from torch.nn.functional import interpolate
 from transformers import AutoProcessor, BatchFeature, ProcessorMixin
 
 from mglmm import grounding, masks
+from mglmm.model import lmm_processor as own
 from mglmm.model.configuration_mglmm import MGLMMConfig
+from mglmm.model.conversation import Conversation, decode_answer
 from mglmm.model.modeling_mglmm import GroundedOutput
 from mglmm.schema import GroundedText, Turn
-
-IGNORED = -100
-"""Label of tokens that carry no loss (torch's cross_entropy default)."""
 
 ADDED_TOKENS = (
     "<im_start>",
@@ -34,9 +31,6 @@ ADDED_TOKENS = (
 POINTS = 256
 """Points of an image whose words `MGLMMProcessor.point_targets` tells. Ours."""
 
-_MARKUP = (grounding.PHRASE_START, grounding.PHRASE_END, grounding.SEG)
-_SPELLED_MARKUP = re.compile("|".join(re.escape(token) for token in _MARKUP))
-
 
 class MGLMMProcessor(ProcessorMixin):
     """Tokenizer with chat template, the LMM's image processor and SAM's.
@@ -45,7 +39,9 @@ class MGLMMProcessor(ProcessorMixin):
         image_processor: makes `pixel_values` for the vision tower.
         tokenizer: holds `ADDED_TOKENS`, an image token and the chat template.
         grounding_image_processor: makes `grounding_pixel_values` for the grounding encoder.
-        image_seq_length: number of placeholder tokens an image takes in the text.
+        image_seq_length: number of placeholder tokens an image takes in the text, if the LMM has no processor.
+        lmm_processor: class and settings of the LMM's own processor (`lmm_processor.settings_of`), which then says what
+            an image becomes and which tokens stand for it.
         mask_label_size: side of the square frame in which training compares masks, in pixels.
         mask_threshold: the logit above which a pixel belongs to a mask (SAM's name; SAM has 0). A decoder that is not
             yet sure finds more of what it means with a lower one.
@@ -65,6 +61,7 @@ class MGLMMProcessor(ProcessorMixin):
         image_token: str = "<image>",
         image_backend: str | None = None,
         chat_template: str | dict[str, str] | None = None,
+        lmm_processor: dict[str, Any] | None = None,
         **kwargs: Any,
     ):
         self.image_seq_length = image_seq_length
@@ -73,6 +70,8 @@ class MGLMMProcessor(ProcessorMixin):
         self.image_token = image_token
         self.image_backend = image_backend
         self.grounding_image_processor = grounding_image_processor
+        self.lmm_processor = lmm_processor
+        self._lmm_processor = lmm_processor and own.restore(lmm_processor, image_processor, tokenizer)
         super().__init__(image_processor, tokenizer, grounding_image_processor, chat_template=chat_template, **kwargs)
 
     @classmethod
@@ -88,25 +87,36 @@ class MGLMMProcessor(ProcessorMixin):
             processor.grounding_image_processor = pil(**saved["grounding_image_processor"])
         return processor
 
+    def look(self, image: Image.Image) -> tuple[dict[str, torch.Tensor], str]:
+        """What the vision tower sees of one image (the first axis of each tensor is that of images or of their tiles),
+        and the text that stands for it in a conversation."""
+        if self._lmm_processor:
+            return own.look(self._lmm_processor, image)
+        pixels = self.image_processor([image], return_tensors="pt")["pixel_values"]
+        return {"pixel_values": pixels}, self.image_token * self.image_seq_length
+
+    def join(self, images: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+        """What the vision tower sees of several images that were looked at one by one."""
+        return own.join(images)
+
     def pixels(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
-        """`pixel_values` float[B, 3, h, w] for the vision tower."""
-        return {"pixel_values": self.image_processor(list(images), return_tensors="pt")["pixel_values"]}
+        """What the vision tower sees: `pixel_values` and what the LMM wants beside them."""
+        return own.join([self.look(image)[0] for image in images])
 
     def grounding_pixels(self, images: Sequence[Image.Image]) -> torch.Tensor:
         """float[B, 3, S, S] for the grounding encoder."""
         return self.grounding_image_processor(list(images), return_tensors="pt")["pixel_values"]
 
     def conversation_ids(
-        self, turns: Sequence[tuple[str, str | None]], with_image: bool = True
+        self, turns: Sequence[tuple[str, str | None]], with_image: bool = True, image_text: str | None = None
     ) -> tuple[list[int], list[int]]:
-        """Token ids and labels of one conversation about one image.
-
-        Instruction and answer are tokenised apart, so that the label mask falls exactly between tokens. A turn whose
-        answer is None must be the last: the ids then end where the model goes on.
+        """Token ids and labels of one conversation about one image (see `Conversation`).
 
         Args:
-            turns: (instruction, rendered answer) pairs.
+            turns: (instruction, rendered answer) pairs; only the last answer may be None: the ids then end where the
+                model goes on.
             with_image: put the image's placeholders before the first instruction.
+            image_text: the placeholders (see `look`); None: `image_seq_length` of them.
 
         Returns:
             ids, labels: the same length; labels are `IGNORED` outside the answers (each with its end token).
@@ -114,36 +124,15 @@ class MGLMMProcessor(ProcessorMixin):
         Raises:
             ValueError: the chat template rewrites earlier turns, so that nothing can be tokenised turn by turn.
         """
-        messages: list[dict[str, Any]] = []
-        ids: list[int] = []
-        labels: list[int] = []
-        done = ""
-        for number, (instruction, answer) in enumerate(turns):
-            content: list[dict[str, str]] = [{"type": "text", "text": instruction}]
-            if number == 0 and with_image:
-                content.insert(0, {"type": "image"})
-            messages.append({"role": "user", "content": content})
-            done = self._extend(ids, labels, messages, done, trained=False)
+        text = self.image_token * self.image_seq_length if image_text is None else image_text
+        image = (self.image_token, text) if with_image else None
+        conversation = Conversation(self.tokenizer, self.chat_template, image)
+        for instruction, answer in turns:
+            conversation.ask(instruction)
             if answer is None:
                 break
-            messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-            done = self._extend(ids, labels, messages, done, trained=True)
-        return ids, labels
-
-    def _extend(
-        self, ids: list[int], labels: list[int], messages: list[dict[str, Any]], done: str, trained: bool
-    ) -> str:
-        """Append the tokens that the last message adds to the text `done`; returns the whole text."""
-        text = self.tokenizer.apply_chat_template(
-            messages, chat_template=self.chat_template, tokenize=False, add_generation_prompt=not trained
-        )
-        if not text.startswith(done):
-            raise ValueError("the chat template changes earlier turns when a new one is added")
-        added = text[len(done) :].replace(self.image_token, self.image_token * self.image_seq_length)
-        new = self.tokenizer(added, add_special_tokens=False)["input_ids"]
-        ids.extend(new)
-        labels.extend(new if trained else [IGNORED] * len(new))
-        return text
+            conversation.answer(answer)
+        return conversation.ids, conversation.labels
 
     def example(
         self,
@@ -162,10 +151,11 @@ class MGLMMProcessor(ProcessorMixin):
 
         Returns:
             input_ids, labels: a list of int lists, one per conversation; mask_labels: bool[M, h, w] in order of the
-            `[SEG]`; grounding_pixel_values float[3, S, S]; pixel_values float[3, h, w] unless blind.
+            `[SEG]`; grounding_pixel_values float[3, S, S]; image_inputs, what `look` makes of the image, unless blind.
         """
+        inputs, text = self.look(image) if with_image else (None, None)
         rows = [
-            self.conversation_ids([(t.instruction, grounding.render(t.answer)) for t in turns], with_image)
+            self.conversation_ids([(t.instruction, grounding.render(t.answer)) for t in turns], with_image, text)
             for turns in conversations
         ]
         wanted = [i for turns in conversations for t in turns for i in t.answer.segment_ids]
@@ -177,8 +167,8 @@ class MGLMMProcessor(ProcessorMixin):
             "mask_labels": in_frame[[unique.index(i) for i in wanted]],
             "grounding_pixel_values": self.grounding_pixels([image])[0],
         }
-        if with_image:
-            example["pixel_values"] = self.pixels([image])["pixel_values"][0]
+        if inputs is not None:
+            example["image_inputs"] = inputs
         return example
 
     def word_targets(self, phrases: Sequence[str], rles: Sequence[masks.CocoRle]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -199,7 +189,8 @@ class MGLMMProcessor(ProcessorMixin):
             ValueError: the image tokens are no grid over the whole image.
         """
         side = math.isqrt(self.image_seq_length)
-        if side * side != self.image_seq_length or self.image_processor.to_dict().get("do_center_crop"):
+        crops = self.image_processor.to_dict().get("do_center_crop")
+        if self._lmm_processor or side * side != self.image_seq_length or crops:
             raise ValueError("word targets need an image processor that stretches the image over a square of tokens")
         if not rles:
             return torch.zeros(2, 0, dtype=torch.long), torch.zeros(0)
@@ -289,9 +280,13 @@ class MGLMMProcessor(ProcessorMixin):
     def prompt(
         self, images: Sequence[Image.Image], conversations: Sequence[Sequence[tuple[str, str | None]]]
     ) -> BatchFeature:
-        """Left-padded prompts, one conversation per image: input_ids, attention_mask int[R, T], pixel_values,
-        row_image_index int[R] (each row its own image)."""
-        rows = [self.conversation_ids(turns)[0] for turns in conversations]
+        """Left-padded prompts, one conversation per image: input_ids, attention_mask int[R, T], what the vision tower
+        sees, row_image_index int[R] (each row its own image)."""
+        seen = [self.look(image) for image in images]
+        rows = [
+            self.conversation_ids(turns, image_text=text)[0]
+            for turns, (_, text) in zip(conversations, seen, strict=True)
+        ]
         longest = max(len(row) for row in rows)
         pad = self.tokenizer.pad_token_id
         return BatchFeature(
@@ -299,24 +294,13 @@ class MGLMMProcessor(ProcessorMixin):
                 "input_ids": torch.tensor([[pad] * (longest - len(row)) + row for row in rows]),
                 "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
                 "row_image_index": torch.arange(len(rows)),
-                **self.pixels(images),
+                **own.join([inputs for inputs, _ in seen]),
             }
         )
 
     def decode_answer(self, ids: Sequence[int]) -> str:
-        """The raw answer, spaced as `grounding.render` writes it. Markup comes from its own tokens alone: where the
-        model merely spells a tag in letters, the letters are dropped, so every `[SEG]` in the text has its mask."""
-        added = self.tokenizer.get_added_vocab()
-        markup = {added[token]: token for token in _MARKUP if token in added}
-        special = {self.tokenizer.eos_token_id, self.tokenizer.pad_token_id, self.tokenizer.bos_token_id}
-        text = ""
-        for is_markup, run in groupby((i for i in ids if i not in special), key=markup.__contains__):
-            if is_markup:
-                text = " ".join([text.rstrip(), *(markup[i] for i in run)])
-            else:
-                plain = self.tokenizer.decode(list(run), clean_up_tokenization_spaces=False)
-                text += _SPELLED_MARKUP.sub("", plain)
-        return text.strip()
+        """The raw answer, spaced as `grounding.render` writes it (see `conversation.decode_answer`)."""
+        return decode_answer(self.tokenizer, ids)
 
     def resize_masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """float[M, H, W]: logits float[M, h, w] of the S x S frame brought back to the image's `size` (height, width).

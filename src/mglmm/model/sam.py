@@ -1,9 +1,11 @@
 """One view on the SAM family: encode images once, decode all prompts of a batch together.
 
-`SamModel` has a single feature map; SAM 2, EdgeTAM and their kin add two maps of higher resolution. That is the only
+The members differ in what the mask decoder takes beside the image embedding: SAM nothing, SAM-HQ a map of an early
+layer of the encoder, SAM 2 and its kin two maps of higher resolution. `FAMILIES` says which is which; that is the only
 difference this module hides.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,36 +13,103 @@ import torch
 from torch import nn
 from torch.nn.functional import grid_sample, interpolate
 
+from mglmm.schema import UserError
+
 
 @dataclass(frozen=True)
 class GroundingFeatures:
     """What the grounding encoder makes of `B` images.
 
-    image_embeddings: float[B, C, h, w]; high_resolution: maps float[B, C', 4h, 4w], float[B, C'', 2h, 2w], or empty.
+    image_embeddings: float[B, C, h, w]; high_resolution: maps float[B, C', 4h, 4w], float[B, C'', 2h, 2w], or empty;
+    early: SAM-HQ's map float[B, h, w, C] of the encoder's first layer with global attention, or empty.
     """
 
     image_embeddings: torch.Tensor
     high_resolution: tuple[torch.Tensor, ...] = ()
+    early: tuple[torch.Tensor, ...] = ()
 
     def __len__(self) -> int:
         return len(self.image_embeddings)
 
     def select(self, index: torch.Tensor) -> "GroundingFeatures":
         """The features of the images at `index` (int[M], repeats allowed)."""
-        return GroundingFeatures(self.image_embeddings[index], tuple(level[index] for level in self.high_resolution))
+        return GroundingFeatures(
+            self.image_embeddings[index],
+            tuple(level[index] for level in self.high_resolution),
+            tuple(level[index] for level in self.early),
+        )
+
+
+@dataclass(frozen=True)
+class MaskFamily:
+    """How one kind of SAM is driven.
+
+    encode: (model, pixel values) -> features, with gradients (the models' own `get_image_embeddings` has none).
+    decoder_inputs: features of M masks -> what the mask decoder takes of them beside the image embedding.
+    """
+
+    encode: Callable[[Any, torch.Tensor], GroundingFeatures]
+    decoder_inputs: Callable[[GroundingFeatures], dict[str, Any]]
+
+
+def _encode_plain(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
+    return GroundingFeatures(sam.vision_encoder(pixel_values).last_hidden_state)
+
+
+def _encode_hq(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
+    seen = sam.vision_encoder(pixel_values)
+    return GroundingFeatures(seen.last_hidden_state, early=(seen.intermediate_embeddings[0],))
+
+
+def _encode_pyramid(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
+    maps = list(sam.get_image_features(pixel_values, return_dict=True).fpn_hidden_states)
+    maps[-1] = maps[-1] + sam.no_memory_embedding
+    levels = [  # SAM 3 makes a map more than it uses
+        level.permute(1, 2, 0).reshape(len(pixel_values), -1, *size)
+        for level, size in zip(maps, sam.backbone_feature_sizes, strict=False)
+    ]
+    return GroundingFeatures(levels[-1], tuple(levels[:-1]))
+
+
+_PLAIN = MaskFamily(_encode_plain, lambda features: {})
+_HQ = MaskFamily(
+    # SAM-HQ's own default: the coarse mask and the fine one are added
+    _encode_hq,
+    lambda features: {"intermediate_embeddings": list(features.early), "hq_token_only": False},
+)
+_PYRAMID = MaskFamily(_encode_pyramid, lambda features: {"high_resolution_features": list(features.high_resolution)})
+
+FAMILIES: dict[str, MaskFamily] = {
+    "sam": _PLAIN,
+    "sam_hq": _HQ,
+    "sam2": _PYRAMID,
+    "edgetam": _PYRAMID,
+    "sam3_tracker": _PYRAMID,
+}
+"""transformers' `model_type` of the mask side -> how it is driven."""
+
+
+def family_of(config: Any) -> MaskFamily:
+    """The family of a SAM configuration.
+
+    Raises:
+        UserError: it is none that this version drives.
+    """
+    if config.model_type not in FAMILIES:
+        raise UserError(f"model type {config.model_type!r}: no mask model known here; known: {', '.join(FAMILIES)}")
+    return FAMILIES[config.model_type]
+
+
+def mask_side(config: Any) -> int:
+    """Side in pixels of the square of mask logits that a SAM of this configuration makes."""
+    prompt = config.prompt_encoder_config
+    side: int = 4 * (prompt.image_size // prompt.patch_size)
+    return side
 
 
 def encode(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
     """The features of `pixel_values` (float[B, 3, S, S], as the grounding image processor makes them)."""
-    if not hasattr(sam, "backbone_feature_sizes"):
-        return GroundingFeatures(sam.get_image_embeddings(pixel_values))
-    maps = list(sam.get_image_features(pixel_values, return_dict=True).fpn_hidden_states)
-    maps[-1] = maps[-1] + sam.no_memory_embedding
-    levels = [
-        level.permute(1, 2, 0).reshape(len(pixel_values), -1, *size)
-        for level, size in zip(maps, sam.backbone_feature_sizes, strict=True)
-    ]
-    return GroundingFeatures(levels[-1], tuple(levels[:-1]))
+    return family_of(sam.config).encode(sam, pixel_values)
 
 
 def decode(
@@ -67,18 +136,18 @@ def decode(
         return prompts.new_zeros(0, side, side), prompts.new_zeros(0)
     position = sam.get_image_wide_positional_embeddings().to(prompts.dtype)
     dense = sam.prompt_encoder.no_mask_embed.weight.reshape(1, -1, 1, 1)
+    family = family_of(sam.config)
     logits, scores = [], []
     for start in range(0, num_masks, chunk):
         part = features.select(image_index[start : start + chunk])
         count = len(part)
-        extra = {"high_resolution_features": list(part.high_resolution)} if part.high_resolution else {}
         outputs = sam.mask_decoder(
             image_embeddings=part.image_embeddings,
             image_positional_embeddings=position.expand(count, -1, -1, -1),
             sparse_prompt_embeddings=prompts[start : start + chunk, None],
             dense_prompt_embeddings=dense.expand(count, -1, *part.image_embeddings.shape[-2:]),
             multimask_output=False,
-            **extra,
+            **family.decoder_inputs(part),
         )
         mask_logits = outputs[0][:, 0, 0]
         if similarity is not None:
@@ -99,7 +168,7 @@ class PromptSimilarity(nn.Module):
     def __init__(self, sam: Any):
         super().__init__()
         decoder = sam.mask_decoder
-        convolutions = [decoder.conv_s0, decoder.conv_s1] if hasattr(sam, "backbone_feature_sizes") else []
+        convolutions = [decoder.conv_s0, decoder.conv_s1] if family_of(sam.config) is _PYRAMID else []
         width = sam.config.mask_decoder_config.hidden_size
         self.levels = nn.ParameterList(torch.zeros(level.out_channels, width) for level in convolutions)
 

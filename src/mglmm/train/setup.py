@@ -80,12 +80,16 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     model.config.point_loss_weight = recipe.loss.points
     if recipe.loss.points and model.prompt_similarity is None:
         raise UserError(f"loss.points: {recipe.model} has no prompt similarity (prompt_similarity in its config.json)")
+    if recipe.packed and not model.family.packs:
+        kind = model.config.lmm_config.model_type
+        raise UserError(f"packed: {kind} gives its image tokens positions of its own; set packed: false")
     if recipe.mask_threshold is not None:
         processor.mask_threshold = recipe.mask_threshold
     cast: nn.Module = model
-    # convolutions on a CPU: 1.5 times as fast, forward and backward, with the channels last
     cast.to(getattr(torch, recipe.dtype))
-    cast.to(memory_format=torch.channels_last)
+    for layer in cast.modules():
+        if isinstance(layer, nn.Conv2d):  # on a CPU 1.5 times as fast, forward and backward, with the channels last
+            layer.to(memory_format=torch.channels_last)
     return model, processor
 
 
