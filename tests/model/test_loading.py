@@ -3,13 +3,16 @@
 import dataclasses
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from huggingface_hub import CommitOperationAdd, HfApi, RepoUrl
 from PIL import Image
 from torch import nn
+from transformers import pipeline
 
 import mglmm
 from mglmm.eval.provenance import weights_fingerprint
@@ -65,6 +68,36 @@ print(type({auto}.from_pretrained({str(model_dir)!r})).__name__)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout.split()[-1:] == [ours], done.stderr
+
+
+def test_pipelines_answer(tiny_model_dir: Path, picture: Image.Image) -> None:
+    """In text alone: what makes masks is `mglmm.load`."""
+    ask = pipeline("image-text-to-text", model=str(tiny_model_dir))
+    content = [{"type": "image", "image": picture}, {"type": "text", "text": "Describe it."}]
+    (answered,) = ask(text=[{"role": "user", "content": content}], max_new_tokens=4, return_full_text=False)
+    assert isinstance(answered["generated_text"], str)
+    model, processor = load_model(tiny_model_dir, Loading("cpu"))
+    ours = processor.prompt([picture], [[("Describe it.", None)]])
+    theirs = processor.apply_chat_template(
+        [{"role": "user", "content": content}], tokenize=True, return_dict=True, add_generation_prompt=True
+    )
+    assert theirs["input_ids"][0] == ours["input_ids"][0].tolist()
+
+
+def test_what_is_pushed_to_the_hub_can_be_loaded(
+    model_dir: Path, asked: Prediction, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def _commit(api: HfApi, *args: Any, operations: Sequence[CommitOperationAdd], **kwargs: Any) -> None:
+        for operation in operations:
+            with operation.as_file() as file:
+                (tmp_path / operation.path_in_repo).write_bytes(file.read())
+
+    monkeypatch.setattr(HfApi, "create_commit", _commit)
+    monkeypatch.setattr(HfApi, "create_repo", lambda *_, **__: RepoUrl("https://hf.co/owner/name"))
+    model, processor = load_model(model_dir, Loading("cpu"))
+    model.push_to_hub("owner/name")
+    processor.push_to_hub("owner/name")
+    assert answer(tmp_path).answer == asked.answer
 
 
 def test_as_a_module(tmp_path: Path) -> None:

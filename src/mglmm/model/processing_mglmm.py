@@ -87,6 +87,16 @@ class MGLMMProcessor(ProcessorMixin):
             processor.grounding_image_processor = pil(**saved["grounding_image_processor"])
         return processor
 
+    def __call__(self, images: Any = None, text: Any = None, **kwargs: Any) -> BatchFeature:
+        """Inputs of the language model alone, as its own processor makes them: what transformers' pipelines call."""
+        if self._lmm_processor:
+            return self._lmm_processor(images=images, text=text, **kwargs)
+        return super().__call__(images=images, text=text, **kwargs)
+
+    def replace_image_token(self, image_inputs: dict[str, Any], image_idx: int, **kwargs: Any) -> str:
+        """The text that stands for an image in `__call__`."""
+        return self.image_token * self.image_seq_length
+
     def look(self, image: Image.Image) -> tuple[dict[str, torch.Tensor], str]:
         """What the vision tower sees of one image (the first axis of each tensor is that of images or of their tiles),
         and the text that stands for it in a conversation."""
