@@ -80,8 +80,11 @@ class RuleOptions(Recipe):
     """File with a word or expression a line; "": the one in the package."""
 
 
-def description_faults(said: Description, looks: Looks, options: RuleOptions) -> list[Fault]:
-    """What is wrong with the label and the caption of a node with these looks."""
+def description_faults(said: Description, looks: Looks, options: RuleOptions, has_parts: bool = False) -> list[Fault]:
+    """What is wrong with the label and the caption of a node with these looks.
+
+    The color that is measured of a thing with parts may be that of its parts: it contradicts nothing.
+    """
     words = _words(said.label)
     faults = []
     if not words:
@@ -94,7 +97,8 @@ def description_faults(said: Description, looks: Looks, options: RuleOptions) ->
         faults.append(Fault("low_confidence", f"confidence {said.confidence:.2f}"))
     faults += _length_faults(said.caption, options.min_caption, options.max_caption)
     faults += text_faults(f"{said.label}. {said.caption}", options)
-    faults += _color_faults(said, words, looks) + _place_faults(said.caption, looks)
+    faults += [] if has_parts else _color_faults(said, words, looks)
+    faults += _place_faults(said.caption, looks)
     return _applied(faults, options)
 
 

@@ -180,7 +180,7 @@ def _told(phrase: str, parts: Sequence[Part]) -> Pieces:
     if len(parts) == 1:
         return [Mention(phrase, ids), f" {place(parts[0].looks)}"]
     word = noun(parts[0].label)
-    color = _adjectives(parts[0].label, parts[0].looks)
+    color = _adjectives(parts[0].label, parts[0].looks, with_size=False)
     return [Mention(" ".join(w for w in (number_word(len(parts)), color, word.many) if w), ids)]
 
 

@@ -131,7 +131,7 @@ async def _label(
     nodes = {node.id: node for node in scene.nodes}
 
     def _faults(one: Description) -> list[Fault]:
-        return description_faults(one, nodes[one.node].looks, recipe.rules)
+        return description_faults(one, nodes[one.node].looks, recipe.rules, bool(scene.children(one.node)))
 
     answers = await crew.label.describe(scene, scene.nodes, _faults, tally)
     faults = {
