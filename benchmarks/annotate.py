@@ -9,8 +9,8 @@ pipeline itself gains and loses (masks, tree, composing, rules), not how good a 
 composed by the templates of the package.
 
 Node recall and precision: one-to-one matches with IoU >= 0.5. Label accuracy: of the matched nodes. Phrase-mask F1: all
-pairs of a phrase and a mask in the composed captions against wholes, and things with two or more parts with these, of the
-truth; a phrase matches a name in singular or plural from a lexical similarity of 0.5 on.
+pairs of a phrase and a mask in the composed captions against wholes, and things with two or more parts with these, of
+the truth; a phrase matches a name in singular or plural from a lexical similarity of 0.5 on.
 """
 
 import argparse

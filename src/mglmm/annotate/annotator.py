@@ -60,15 +60,13 @@ class Verifier(Protocol):
     name: str
     needs_views: bool
 
-    async def verify(
-        self, scene: Scene, descriptions: Sequence[Description], tally: Tally
-    ) -> list[Verdict | Fault]:
+    async def verify(self, scene: Scene, descriptions: Sequence[Description], tally: Tally) -> list[Verdict | Fault]:
         """A verdict on each description."""
         ...
 
 
 class AnnotatorDownError(Exception):
-    """An annotator does not answer, after all retries: nothing is wrong with the picture, it is left for another run."""
+    """An annotator does not answer, after all retries: the picture is left for another run."""
 
 
 async def together(calls: Sequence[Coroutine[Any, Any, R]]) -> list[R]:

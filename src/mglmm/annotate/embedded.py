@@ -1,4 +1,4 @@
-"""The annotator in the package: names that come with masks, the default model, and measured attributes in plain words."""
+"""The annotator in the package: names that come with masks, the default model, measured attributes in plain words."""
 
 import asyncio
 import base64
@@ -146,7 +146,9 @@ def caption(label: str, looks: Looks, given: str = "") -> str:
     if given.rstrip().endswith((".", "!", "?")):
         first = given.strip()
     else:
-        thing = word.indefinite(_adjectives(label, looks)) if not given or label not in given else _article(given, label)
+        thing = (
+            word.indefinite(_adjectives(label, looks)) if not given or label not in given else _article(given, label)
+        )
         first = f"{capitalized(thing)} {place(looks)}."
     it, verb = ("They cover", "their surface is") if word.pair else ("It covers", "its surface is")
     share = f"{100 * looks.share:.2g}" if looks.share >= 0.005 else "less than 1"
@@ -166,7 +168,13 @@ def composed(task: Task) -> Pieces:
     opening: Pieces = []
     if task.whole is not None:
         word = noun(task.whole.label)
-        opening = ["This ", word.verb, " ", Mention(_phrase(task.whole), (task.whole.id,)), f" {place(task.whole.looks)}."]
+        opening = [
+            "This ",
+            word.verb,
+            " ",
+            Mention(_phrase(task.whole), (task.whole.id,)),
+            f" {place(task.whole.looks)}.",
+        ]
         has = "have" if word.pair else "has"
         it = capitalized(word.pronoun)
         first, more, verb = f"{it} {has} ", f"{it} also {has} ", ""

@@ -6,61 +6,36 @@ import os
 import re
 import time
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from openai import (
-    APIConnectionError,
-    APIError,
-    APIStatusError,
-    AsyncOpenAI,
-    AuthenticationError,
-    InternalServerError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-)
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from mglmm.annotate.annotator import AnnotatorDownError, DescriptionFaults, Tally, TextFaults, Verdict, together
 from mglmm.annotate.ledger import Answer, BudgetSpentError, Ledger, request_key
 from mglmm.annotate.prompts import Prompts
+from mglmm.annotate.recipe import EndpointOptions
 from mglmm.annotate.records import Description, Node, Scene, Share, Task, View
 from mglmm.annotate.tags import Fault
-from mglmm.config import Recipe
 from mglmm.schema import UserError
+
+try:
+    from openai import (
+        APIConnectionError,
+        APIError,
+        APIStatusError,
+        AsyncOpenAI,
+        AuthenticationError,
+        InternalServerError,
+        NotFoundError,
+        PermissionDeniedError,
+        RateLimitError,
+    )
+except ModuleNotFoundError as error:
+    raise UserError("endpoints need the client of OpenAI: pip install 'mglmm[annotate]'") from error
 
 A = TypeVar("A", bound=BaseModel)
 
 _FENCE = re.compile(r"^\s*```(?:json)?\s*(.*?)\s*```\s*$", re.DOTALL)
-
-
-class EndpointOptions(Recipe):
-    """An endpoint that speaks the API of OpenAI's chat completions, and what it may cost.
-
-    `api_key_env`: name of the environment variable that holds the key, if there is one. `structured`: how JSON is asked
-    for, `none` for servers that know neither form. `extra`: handed to the call as it is. Prices are per million tokens.
-    """
-
-    base_url: str
-    model: str
-    api_key_env: str = "OPENAI_API_KEY"
-    temperature: Annotated[float, Field(ge=0)] = 0.0
-    seed: int | None = 0
-    structured: Literal["json_schema", "json_object", "none"] = "json_schema"
-    max_completion_tokens: Annotated[int, Field(gt=0)] = 1024
-    """Of one answer: the budget of a call."""
-    max_tries: Annotated[int, Field(gt=0)] = 3
-    """A call is asked again, with its mistakes, until its answer can be used, so many times in all."""
-    concurrency: Annotated[int, Field(gt=0)] = 16
-    timeout_s: Annotated[float, Field(gt=0)] = 60.0
-    max_retries: Annotated[int, Field(ge=0)] = 5
-    """After 429, 5xx and broken connections, with growing pauses, or as long as the server asks for."""
-    usd_per_million_prompt: Annotated[float, Field(ge=0)] = 0.0
-    usd_per_million_completion: Annotated[float, Field(ge=0)] = 0.0
-    max_usd: Annotated[float, Field(gt=0)] | None = None
-    max_calls: Annotated[int, Field(gt=0)] | None = None
-    """Over all runs into one folder and all endpoints; see `BudgetSpentError`."""
-    extra: dict[str, Any] = Field(default_factory=dict)
 
 
 class _Said(BaseModel):
@@ -96,6 +71,11 @@ class EndpointAnnotator:
             base_url=options.base_url, api_key=key, timeout=options.timeout_s, max_retries=options.max_retries
         )
         self._free = asyncio.Semaphore(options.concurrency)
+        self._refused: UserError | None = None
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self.client.close()
 
     async def describe(
         self, scene: Scene, nodes: Sequence[Node], faults: DescriptionFaults, tally: Tally
@@ -121,9 +101,7 @@ class EndpointAnnotator:
         answer = await self._ask(prompt, None, _CaptionAnswer, lambda said: faults(said.caption), tally)
         return answer if isinstance(answer, Fault) else answer.caption.strip()
 
-    async def verify(
-        self, scene: Scene, descriptions: Sequence[Description], tally: Tally
-    ) -> list[Verdict | Fault]:
+    async def verify(self, scene: Scene, descriptions: Sequence[Description], tally: Tally) -> list[Verdict | Fault]:
         """See `Verifier`."""
 
         async def _one(said: Description) -> Verdict | Fault:
@@ -157,7 +135,7 @@ class EndpointAnnotator:
         answer = self.ledger.known(key)
         if answer is None:
             async with self._free:
-                self._check_budget()
+                self._check_open()
                 answer = await self._call(key, request)
         tally.add(
             calls=1,
@@ -199,7 +177,8 @@ class EndpointAnnotator:
             answer = _answer_of(raw.text, raw.retries_taken + 1)
         except (AuthenticationError, PermissionDeniedError, NotFoundError) as error:
             self.ledger.add_failure(options.model, type(error).__name__, 1, time.perf_counter() - started)
-            raise UserError(f"{options.base_url}, model {options.model}: {_reason(error)}") from error
+            self._refused = UserError(f"{options.base_url}, model {options.model}: {_reason(error)}")
+            raise self._refused from error
         except (APIConnectionError, RateLimitError, InternalServerError) as error:
             taken = options.max_retries + 1
             self.ledger.add_failure(options.model, type(error).__name__, taken, time.perf_counter() - started)
@@ -212,14 +191,19 @@ class EndpointAnnotator:
         self.ledger.add(key, options.model, answer, usd, time.perf_counter() - started)
         return answer
 
-    def _check_budget(self) -> None:
+    def _check_open(self) -> None:
+        """Nothing, if there is reason to ask: calls that waited learn here that others were refused."""
+        if self._refused is not None:
+            raise self._refused
         if self.options.max_usd is None and self.options.max_calls is None:
             return
         spent = self.ledger.totals()
-        if self.options.max_usd is not None and spent.usd >= self.options.max_usd:
+        if self.options.max_usd is not None and round(spent.usd, 9) >= self.options.max_usd:
             raise BudgetSpentError(f"the budget of ${self.options.max_usd:g} is spent; raise max_usd to go on")
         if self.options.max_calls is not None and spent.answered >= self.options.max_calls:
-            raise BudgetSpentError(f"the {self.options.max_calls} calls of the budget are made; raise max_calls to go on")
+            raise BudgetSpentError(
+                f"the {self.options.max_calls} calls of the budget are made; raise max_calls to go on"
+            )
 
 
 def _content(prompt: str, view: View | None) -> list[dict[str, Any]]:

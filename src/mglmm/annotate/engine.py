@@ -1,13 +1,14 @@
-"""The engine for one machine: processes for what needs no model, asynchronous calls for the rest."""
+"""The engine: processes for what needs no model, asynchronous calls for the rest."""
 
 import asyncio
 import multiprocessing
 import os
 import signal
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from mglmm.annotate.annotator import AnnotatorDownError
 from mglmm.annotate.records import Finished, Scene
@@ -38,8 +39,26 @@ class _Job:
     stage: str = "prepare"
 
 
-class _Workers:
-    """Processes that make scenes; new ones if one of them has died."""
+class Workers(Protocol):
+    """Where scenes are made. `generation` grows when they are replaced."""
+
+    generation: int
+
+    async def submit(self, index: int) -> Scene:
+        """The scene of a picture; raises what `Prepare` raises, or that the process has died."""
+        ...
+
+    def restart(self) -> None:
+        """Replace them after one has died."""
+        ...
+
+    def close(self) -> None:
+        """Let them go."""
+        ...
+
+
+class Processes:
+    """Processes of this machine; with none (`count` 0) a thread of this one."""
 
     def __init__(self, prepare: Prepare, count: int) -> None:
         self.prepare, self.count, self.generation = prepare, count, 0
@@ -53,29 +72,39 @@ class _Workers:
         context = multiprocessing.get_context("forkserver")
         return ProcessPoolExecutor(self.count, context, _begin, (self.prepare,))
 
+    async def submit(self, index: int) -> Scene:
+        """See `Workers`; raises BrokenProcessPool for all that are under way when a process dies."""
+        return await asyncio.get_running_loop().run_in_executor(self.pool, _prepare, index)
+
     def restart(self) -> None:
-        """Replace the processes."""
-        self.pool.shutdown(wait=False, cancel_futures=True)
+        """See `Workers`."""
+        self.close()
         self.generation += 1
         self.pool = self._started()
 
+    def close(self) -> None:
+        """See `Workers`."""
+        self.pool.shutdown(wait=False, cancel_futures=True)
 
-class LocalEngine:
+
+class Engine:
     """Runs the stages of pictures, several at once; one that fails never stops the others.
 
     `lookahead`: pictures under way. `give_up_after`: so many in a row that an annotator does not answer end the run.
     """
 
-    def __init__(self, prepare: Prepare, annotate: Annotate, store: Store, lookahead: int, give_up_after: int) -> None:
-        self.prepare, self.annotate, self.store = prepare, annotate, store
+    def __init__(
+        self, ids: Sequence[str], annotate: Annotate, store: Store, lookahead: int, give_up_after: int
+    ) -> None:
+        """`ids`: of all pictures of the source."""
+        self.ids, self.annotate, self.store = ids, annotate, store
         self.lookahead, self.give_up_after = lookahead, give_up_after
         self.outcome = Outcome()
         self._in_a_row = 0
         self._suspects: list[int] = []
 
-    async def run(self, indices: Iterable[int], workers: int, done: Callable[[int], None]) -> Outcome:
+    async def run(self, indices: Iterable[int], pool: Workers, done: Callable[[int], None]) -> Outcome:
         """Work on the pictures; `done(index)` is called after each, whatever has become of it."""
-        pool = _Workers(self.prepare, workers)
         try:
             await self._run(indices, pool, self.lookahead, done)
             # a process died: which of the pictures under way it was is found by doing each alone
@@ -87,17 +116,17 @@ class LocalEngine:
                     done(dead)
                 self._suspects = []
         finally:
-            pool.pool.shutdown(wait=False, cancel_futures=True)
+            pool.close()
         return self.outcome
 
-    async def _run(self, indices: Iterable[int], pool: _Workers, most: int, done: Callable[[int], None]) -> None:
+    async def _run(self, indices: Iterable[int], pool: Workers, most: int, done: Callable[[int], None]) -> None:
         jobs: dict[asyncio.Task[None], _Job] = {}
         rest = iter(indices)
         try:
             while self.outcome.stopped is None:
                 while len(jobs) < most and (index := next(rest, None)) is not None:
                     job = _Job(index, pool.generation)
-                    jobs[asyncio.create_task(self._one(job, pool.pool))] = job
+                    jobs[asyncio.create_task(self._one(job, pool))] = job
                 if not jobs:
                     return
                 ended, _ = await asyncio.wait(jobs, return_when=asyncio.FIRST_COMPLETED)
@@ -108,16 +137,16 @@ class LocalEngine:
                 task.cancel()
             await asyncio.gather(*jobs, return_exceptions=True)
 
-    async def _one(self, job: _Job, pool: Executor) -> None:
-        scene = await asyncio.get_running_loop().run_in_executor(pool, _prepare, job.index)
+    async def _one(self, job: _Job, pool: Workers) -> None:
+        scene = await pool.submit(job.index)
         job.stage = "annotate"
         finished = await self.annotate(scene)
         job.stage = "write"
         self.store.write(finished)
 
-    def _settle(self, job: _Job, error: BaseException | None, pool: _Workers, done: Callable[[int], None]) -> None:
+    def _settle(self, job: _Job, error: BaseException | None, pool: Workers, done: Callable[[int], None]) -> None:
         """Nothing; does what the end of a job asks for."""
-        name = self.prepare.source.ids[job.index]
+        name = self.ids[job.index]
         if isinstance(error, BrokenProcessPool):
             self._suspects.append(job.index)
             if job.generation == pool.generation:
@@ -146,7 +175,7 @@ class LocalEngine:
             self.outcome.stopped = UserError(f"{reason}; given up after {self._in_a_row} pictures in a row")
 
     def _quarantine(self, index: int, stage: str, reason: str) -> None:
-        self.store.quarantine(self.prepare.source.ids[index], stage, reason)
+        self.store.quarantine(self.ids[index], stage, reason)
         self.outcome.quarantined += 1
 
 

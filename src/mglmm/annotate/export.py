@@ -1,6 +1,7 @@
 """What a run leaves behind: samples in every form, official evaluation files, pages of statistics and review."""
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,7 +16,7 @@ from mglmm.atomic import atomic_file
 from mglmm.browse import stats
 from mglmm.data import export as forms
 from mglmm.data.readers.mgsc import ROOT, SUBTREE
-from mglmm.data.records import moved, read
+from mglmm.data.records import read
 from mglmm.schema import Record, Sample, Turn, write_jsonl
 
 SAMPLES, REJECTIONS, QUARANTINE = "samples.jsonl", "rejections.jsonl", "quarantine.jsonl"
@@ -36,7 +37,7 @@ def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> int:
     The same records give the same bytes.
     """
     out = store.out
-    count = write_jsonl(out / SAMPLES, moved((f.sample for f in finished(ids, store)), ".", str(out)))
+    count = write_jsonl(out / SAMPLES, (_beside(f.sample, out) for f in finished(ids, store)))
     rejected = (Rejected(id=f.sample.id, rejection=r) for f in finished(ids, store) for r in f.rejections)
     write_jsonl(out / REJECTIONS, rejected)
     write_jsonl(out / QUARANTINE, (q for name in ids if (q := store.quarantined(name)) is not None))
@@ -49,6 +50,13 @@ def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> int:
 def finished(ids: Sequence[str], store: Store) -> Iterator[Finished]:
     """The finished pictures in order, one at a time."""
     return (found for name in ids if (found := store.finished(name)) is not None)
+
+
+def _beside(sample: Sample, out: Path) -> Sample:
+    """The sample with the path of its image relative to the folder `out`."""
+    if "://" in sample.image:
+        return sample
+    return sample.model_copy(update={"image": Path(os.path.relpath(sample.image, out)).as_posix()})
 
 
 def _write(form: str, ids: Sequence[str], store: Store, options: ExportOptions) -> None:

@@ -1,5 +1,7 @@
 """What can be measured of a mask on its picture: color, place, size, texture, shape; and how that is put in words."""
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from PIL import Image
@@ -34,7 +36,7 @@ class Measured:
         height, width = mask.shape
         small = cv2.resize(mask.astype(np.uint8), self.size_wh, interpolation=cv2.INTER_AREA).astype(bool)
         if not small.any():
-            small = cv2.dilate(cv2.resize(mask.astype(np.float32), self.size_wh, interpolation=cv2.INTER_AREA), None) > 0
+            small = cv2.resize(mask.astype(np.float32), self.size_wh, interpolation=cv2.INTER_AREA) > 0
         inner = cv2.erode(small.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         roughness = float(self.roughness[inner if inner.any() else small].mean())
         rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
@@ -42,7 +44,7 @@ class Measured:
         edges = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
         return Looks(
             box_xywh=(round(box[0], 4), round(box[1], 4), round(box[2] / width, 4), round(box[3] / height, 4)),
-            share=round(float(mask.mean()), 6),
+            share=round(float(mask.mean()), 9),
             color=color_name(self.pixels[small]),
             texture="smooth" if roughness < FINE else "fine" if roughness < COARSE else "coarse",
             shape=_shape(small),
@@ -50,7 +52,7 @@ class Measured:
         )
 
 
-def _shape(mask: np.ndarray) -> str:
+def _shape(mask: np.ndarray) -> Literal["round", "long", "plain"]:
     """ "round", "long" or "plain", of the largest piece."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     outline = max(contours, key=cv2.contourArea)

@@ -148,7 +148,7 @@ def _sam_pipeline(checkpoint: str, device: str) -> Callable[..., dict[str, Any]]
     """The pipeline of a checkpoint, one a process."""
     from transformers import pipeline
 
-    return pipeline("mask-generation", model=checkpoint, device=device)  # type: ignore[no-any-return]
+    return pipeline("mask-generation", model=checkpoint, device=device)
 
 
 def _bounded(score: float | None) -> float | None:

@@ -9,7 +9,6 @@ from pydantic import Field, model_validator
 
 from mglmm.annotate.check import RuleOptions
 from mglmm.annotate.embedded import EmbeddedOptions
-from mglmm.annotate.endpoint import EndpointOptions
 from mglmm.annotate.proposals import ProposalOptions
 from mglmm.annotate.tree import TreeOptions
 from mglmm.annotate.views import ViewOptions
@@ -46,10 +45,39 @@ class ExportOptions(Recipe):
     """In Parquet."""
 
 
+class EndpointOptions(Recipe):
+    """An endpoint that speaks the API of OpenAI's chat completions, and what it may cost.
+
+    `api_key_env`: name of the environment variable that holds the key, if there is one. `structured`: how JSON is asked
+    for, `none` for servers that know neither form. `extra`: handed to the call as it is. Prices are per million tokens.
+    """
+
+    base_url: str
+    model: str
+    api_key_env: str = "OPENAI_API_KEY"
+    temperature: Annotated[float, Field(ge=0)] = 0.0
+    seed: int | None = 0
+    structured: Literal["json_schema", "json_object", "none"] = "json_schema"
+    max_completion_tokens: Annotated[int, Field(gt=0)] = 1024
+    """Of one answer: the budget of a call."""
+    max_tries: Annotated[int, Field(gt=0)] = 3
+    """A call is asked again, with its mistakes, until its answer can be used, so many times in all."""
+    concurrency: Annotated[int, Field(gt=0)] = 16
+    timeout_s: Annotated[float, Field(gt=0)] = 60.0
+    max_retries: Annotated[int, Field(ge=0)] = 5
+    """After 429, 5xx and broken connections, with growing pauses, or as long as the server asks for."""
+    usd_per_million_prompt: Annotated[float, Field(ge=0)] = 0.0
+    usd_per_million_completion: Annotated[float, Field(ge=0)] = 0.0
+    max_usd: Annotated[float, Field(gt=0)] | None = None
+    max_calls: Annotated[int, Field(gt=0)] | None = None
+    """Over all runs into one folder and all endpoints; see `ledger.BudgetSpentError`."""
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+
 class AnnotateRecipe(Recipe):
     """A run of the pipeline.
 
-    `label`, `compose`: "embedded" or the name of one of `endpoints`; `verify`: such a name, or null for no second model.
+    `label`, `compose`: "embedded" or the name of one of `endpoints`; `verify`: such a name, or null for none.
     `prompts`: folder of edited prompts. `tasks`: other tasks of which turns are made from the finished tree.
     """
 
@@ -87,7 +115,12 @@ class AnnotateRecipe(Recipe):
         prices = {"usd_per_million_prompt", "usd_per_million_completion"}
         values: dict[str, Any] = json.loads(
             self.model_dump_json(
-                exclude={"workers": True, "give_up_after": True, "export": True, "endpoints": {"__all__": free | prices}}
+                exclude={
+                    "workers": True,
+                    "give_up_after": True,
+                    "export": True,
+                    "endpoints": {"__all__": free | prices},
+                }
             )
         )
         return values

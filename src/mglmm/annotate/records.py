@@ -102,7 +102,7 @@ class Description(Record):
 
 
 class Part(Record):
-    """A node as the composer is told of it. """
+    """A node as the composer is told of it."""
 
     id: int
     label: str

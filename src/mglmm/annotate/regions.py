@@ -7,15 +7,25 @@ that stay as they are for long while their surroundings merge.
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import networkx as nx
 import numpy as np
 from PIL import Image
-from skimage import color, filters, graph, morphology, segmentation
 
-from mglmm import masks
 from mglmm.annotate.records import Proposal
 from mglmm.config import Recipe
-from mglmm.schema import Rle
+from mglmm.schema import Rle, UserError
+
+try:
+    import networkx as nx
+    from scipy import ndimage
+    from skimage import color, filters, graph, morphology, segmentation
+except ModuleNotFoundError as error:
+    raise UserError("the annotation pipeline needs scikit-image: pip install 'mglmm[annotate]'") from error
+
+
+MIN_SUPERPIXEL_PX = 40
+"""Of small pictures fewer superpixels are made. Ours."""
+BACKGROUND = 0.3
+"""Share of the picture's border that background covers. Ours."""
 
 
 class RegionOptions(Recipe):
@@ -55,8 +65,14 @@ def propose_regions(image: Image.Image, options: RegionOptions) -> list[Proposal
     )
     lab = color.rgb2lab(np.asarray(small)).astype(np.float64)
     labels = segmentation.slic(
-        np.asarray(small), n_segments=options.num_superpixels, compactness=8.0, sigma=0.8, start_label=0
+        np.asarray(small),
+        n_segments=min(options.num_superpixels, max(1, small.width * small.height // MIN_SUPERPIXEL_PX)),
+        compactness=8.0,
+        sigma=0.8,
+        start_label=0,
     )
+    if labels.max() == 0:
+        return []
     merges = _merge_all(labels, lab, options)
     size = (image.height, image.width)
     found = []
@@ -64,7 +80,9 @@ def propose_regions(image: Image.Image, options: RegionOptions) -> list[Proposal
         mask = _smoothed(np.isin(labels, list(region)))
         if mask.any():
             large = np.asarray(Image.fromarray(mask).resize(image.size, Image.Resampling.NEAREST))
-            found.append(Proposal(rle=Rle.from_mask(large.reshape(size)), stability=round(stability, 4), origin="regions"))
+            found.append(
+                Proposal(rle=Rle.from_mask(large.reshape(size)), stability=round(stability, 4), origin="regions")
+            )
     return found
 
 
@@ -117,9 +135,7 @@ def _distance(rag: nx.Graph, first: int, second: int, edge: float, total: int, o
     return unlike * (min(a["pixels"], b["pixels"]) / total) ** options.size_power
 
 
-def _persistent(
-    merges: list[_Merge], labels: np.ndarray, options: RegionOptions
-) -> list[tuple[frozenset[int], float]]:
+def _persistent(merges: list[_Merge], labels: np.ndarray, options: RegionOptions) -> list[tuple[frozenset[int], float]]:
     """(superpixels, stability) of the regions to propose, the most stable first."""
     counts = np.bincount(labels.ravel())
     made: dict[frozenset[int], float] = {}
@@ -132,7 +148,11 @@ def _persistent(
             share = counts[list(region)].sum() / labels.size
             born = made.get(region, 0.0)
             persistence = level / max(born, 1e-6) if born else 1.0
-            if options.min_area <= share <= options.max_area and persistence >= options.min_persistence and level - born >= options.min_contrast:
+            if (
+                options.min_area <= share <= options.max_area
+                and persistence >= options.min_persistence
+                and level - born >= options.min_contrast
+            ):
                 found.append((region, 1 - 1 / persistence, level - born))
         made[merge.first | merge.second] = level
     found.sort(key=lambda f: (-f[2], -len(f[0]), min(f[0])))
@@ -140,8 +160,13 @@ def _persistent(
 
 
 def _smoothed(mask: np.ndarray) -> np.ndarray:
-    """The mask without ragged edges, small holes and islands."""
+    """The mask without ragged edges, holes and islands; of the background only small holes are filled."""
     disk = morphology.disk(1)
     smooth = morphology.opening(morphology.closing(mask, disk), disk)
     least = max(4, int(0.05 * mask.sum()))
-    return morphology.remove_small_holes(morphology.remove_small_objects(smooth, max_size=least), max_size=least)
+    smooth = morphology.remove_small_objects(smooth, max_size=least)
+    border = np.concatenate([smooth[0], smooth[-1], smooth[:, 0], smooth[:, -1]])
+    # a thing holds what it surrounds; what surrounds nearly all is background
+    if border.mean() < BACKGROUND:
+        return np.asarray(ndimage.binary_fill_holes(smooth), dtype=bool)
+    return np.asarray(morphology.remove_small_holes(smooth, max_size=least), dtype=bool)

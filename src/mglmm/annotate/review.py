@@ -30,7 +30,9 @@ def write_review(ids: Sequence[str], store: Store, samples: str, out: Path, limi
         image, sample = records.load(index)
         finished = store.finished(sample.id)
         by = Counter(sample.meta[META]["by"].values())
-        reviewed.append(Reviewed(shown(image, sample), dict(sorted(by.items())), finished.rejections if finished else ()))
+        reviewed.append(
+            Reviewed(shown(image, sample), dict(sorted(by.items())), finished.rejections if finished else ())
+        )
     counts: Counter[tuple[str, str]] = Counter()
     for name in ids:
         if (done := store.finished(name)) is not None:

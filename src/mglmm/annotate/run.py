@@ -4,9 +4,8 @@ import asyncio
 import hashlib
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -16,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 import mglmm
 from mglmm.annotate.embedded import EmbeddedAnnotator
 from mglmm.annotate.endpoint import EndpointAnnotator
-from mglmm.annotate.engine import LocalEngine, Outcome, num_workers
+from mglmm.annotate.engine import Engine, Outcome, Processes, Workers, num_workers
 from mglmm.annotate.export import export_all
 from mglmm.annotate.ledger import Ledger
 from mglmm.annotate.prompts import Prompts, load_prompts
@@ -29,7 +28,7 @@ from mglmm.annotate.store import Store
 from mglmm.annotate.summary import Summary, summarize, write_summary
 from mglmm.schema import UserError
 
-Engine = Literal["local", "ray"]
+EngineName = Literal["local", "ray"]
 
 LEDGER_NAME = "ledger.sqlite"
 """Answers and calls of endpoints; see `ledger`."""
@@ -42,14 +41,27 @@ class Part(NamedTuple):
     of: int = 1
 
 
+WHOLE = Part()
+
+
+class _Job(NamedTuple):
+    """What a run works with."""
+
+    source: Source
+    recipe: AnnotateRecipe
+    prompts: Prompts
+    ledger: Ledger | None
+    store: Store
+
+
 def run(
     images: str,
     out: Path,
     recipe: AnnotateRecipe,
     *,
-    engine: Engine = "local",
+    engine: EngineName = "local",
     limit: int | None = None,
-    part: Part = Part(),
+    part: Part = WHOLE,
     retry: bool = False,
     crew: Crew | None = None,
 ) -> Summary:
@@ -69,8 +81,9 @@ def run(
     prompts = load_prompts(recipe.prompts)
     check_proposals(recipe.proposals)
     source = open_source(images, out)
-    provenance = provenance_of(recipe, prompts)
-    store = Store(out, {"images": images, "recipe": recipe.identity(), "prompts": prompts.hashes, "mglmm": mglmm.__version__})
+    store = Store(
+        out, {"images": images, "recipe": recipe.identity(), "prompts": prompts.hashes, "mglmm": mglmm.__version__}
+    )
     if retry:
         store.release()
     indices = list(range(part.number, len(source.ids), part.of))[:limit]
@@ -78,7 +91,7 @@ def run(
     started = time.perf_counter()
     ledger = Ledger(out / LEDGER_NAME) if recipe.endpoints else None
     try:
-        outcome = _work(source, todo, recipe, prompts, ledger, provenance, store, engine, crew)
+        outcome = _work(_Job(source, recipe, prompts, ledger, store), todo, engine, crew)
         ids = [source.ids[index] for index in indices]
         export_all(ids, store, recipe.export)
         summary = summarize(ids, store)
@@ -126,44 +139,41 @@ def crew_of(recipe: AnnotateRecipe, prompts: Prompts, ledger: Ledger | None) -> 
     )
 
 
-def _work(
-    source: Source,
-    todo: list[int],
-    recipe: AnnotateRecipe,
-    prompts: Prompts,
-    ledger: Ledger | None,
-    provenance: dict[str, Any],
-    store: Store,
-    engine: Engine,
-    crew: Crew | None,
-) -> Outcome:
+def _work(job: _Job, todo: list[int], engine: EngineName, crew: Crew | None) -> Outcome:
     """Do the pictures that are left."""
-    if not todo:
-        return Outcome()
+    return asyncio.run(_work_all(job, todo, engine, crew)) if todo else Outcome()
 
-    async def _all() -> Outcome:
-        """In a loop of its own: the clients of endpoints belong to it."""
-        made = crew or crew_of(recipe, prompts, ledger)
 
-        async def _annotate(scene: Scene) -> Finished:
-            return await annotate(scene, made, recipe, provenance)
+async def _work_all(job: _Job, todo: list[int], engine: EngineName, crew: Crew | None) -> Outcome:
+    recipe = job.recipe
+    made = crew or crew_of(recipe, job.prompts, job.ledger)
 
-        prepare = Prepare(source, recipe, made.needs_views, made.needs_picture)
-        workers = num_workers(recipe.workers, len(todo))
-        calls = max((options.concurrency for options in recipe.endpoints.values()), default=1)
-        local = LocalEngine(prepare, _annotate, store, workers + 1 + calls, recipe.give_up_after)
-        with _progress(len(todo), len(source.ids)) as done:
-            return await local.run(todo, workers, done)
+    async def _annotate(scene: Scene) -> Finished:
+        return await annotate(scene, made, recipe, provenance_of(recipe, job.prompts))
 
-    if engine == "ray":
-        from mglmm.annotate.engine_ray import run_ray
+    prepare = Prepare(job.source, recipe, made.needs_views, made.needs_picture)
+    count = num_workers(recipe.workers, len(todo))
+    calls = max((options.concurrency for options in recipe.endpoints.values()), default=1)
+    runner = Engine(job.source.ids, _annotate, job.store, count + 1 + calls, recipe.give_up_after)
+    try:
+        with _progress(len(todo)) as done:
+            return await runner.run(todo, _workers(engine, prepare, count), done)
+    finally:
+        for one in (made.label, made.compose, made.verify):
+            if isinstance(one, EndpointAnnotator):
+                await one.close()
 
-        return run_ray(source, todo, recipe, store, provenance)
-    return asyncio.run(_all())
+
+def _workers(engine: EngineName, prepare: Prepare, count: int) -> Workers:
+    if engine == "local":
+        return Processes(prepare, count)
+    from mglmm.annotate.engine_ray import RayTasks
+
+    return RayTasks(prepare, count or None)
 
 
 @contextmanager
-def _progress(count: int, total: int) -> Iterator[Callable[[int], None]]:
+def _progress(count: int) -> Iterator[Callable[[int], None]]:
     """What to call after each picture; a bar on the terminal meanwhile."""
     console = Console(stderr=True)
     columns = (TextColumn("annotating"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -13,10 +13,14 @@ from mglmm.atomic import atomic_file
 from mglmm.data.records import Records, image_address
 from mglmm.images import load_image
 from mglmm.schema import Sample, UserError
+from mglmm.world.render import MIN_AREA_SHARE
 from mglmm.world.samples import world_sample
 
 ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """Of the files that are taken for pictures in a folder."""
+
+SIDE_PX = 256
+"""Longer side of pictures of the world where none is given."""
 
 _WORLD = re.compile(r"world:(\d+):(\d+)(?:@(\d+))?")
 
@@ -24,8 +28,10 @@ _WORLD = re.compile(r"world:(\d+):(\d+)(?:@(\d+))?")
 class Source(Protocol):
     """Pictures with names. Can be sent to other processes."""
 
-    ids: Sequence[str]
-    """Of the pictures, in order; all different."""
+    @property
+    def ids(self) -> Sequence[str]:
+        """Names of the pictures, in order; all different."""
+        ...
 
     def load(self, index: int) -> tuple[Image.Image, str, Sample | None]:
         """The upright RGB picture, where it lies, and the record that came with it.
@@ -81,15 +87,20 @@ class Samples:
 
 
 class World:
-    """Pictures of the procedural world with their exact masks, written to `folder` as they are asked for."""
+    """Pictures of the procedural world with their exact masks, written to `folder` as they are asked for.
+
+    Of pictures of more than 256 pixels smaller parts are marked too, those of as many pixels as at 256.
+    """
 
     def __init__(self, first: int, end: int, side_px: int, folder: Path) -> None:
+        """Of the seeds `first` to `end` (exclusive), the longer side `side_px` pixels."""
         self.first, self.side_px, self.folder = first, side_px, folder
         self.ids = tuple(f"world-{seed}" for seed in range(first, end))
 
     def load(self, index: int) -> tuple[Image.Image, str, Sample | None]:
         """See `Source`."""
-        image, sample = world_sample(self.first + index, self.side_px)
+        share = MIN_AREA_SHARE * min(1.0, SIDE_PX / self.side_px) ** 2
+        image, sample = world_sample(self.first + index, self.side_px, min_area_share=share)
         return image, _written(image, self.folder / f"{sample.id}.png"), sample
 
 
@@ -100,7 +111,7 @@ def open_source(images: str, out: Path) -> Source:
         UserError: nothing is there, or no picture.
     """
     if world := _WORLD.fullmatch(images):
-        first, end, side = int(world[1]), int(world[2]), int(world[3] or 256)
+        first, end, side = int(world[1]), int(world[2]), int(world[3] or SIDE_PX)
         if first >= end:
             raise UserError(f"{images}: no seeds; give world:FIRST:END with FIRST < END")
         return World(first, end, side, out / "images")

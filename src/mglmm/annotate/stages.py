@@ -107,9 +107,7 @@ async def annotate(scene: Scene, crew: Crew, recipe: AnnotateRecipe, provenance:
         seconds["verify"] = time.perf_counter() - start
     start = time.perf_counter()
     parents = kept_parents(scene.nodes, said)
-    made = await together(
-        [_compose(scene, task, crew, recipe, tally) for task in tasks(scene, said, parents, recipe)]
-    )
+    made = await together([_compose(scene, task, crew, recipe, tally) for task in tasks(scene, said, parents, recipe)])
     composed = [caption for caption, _ in made if caption is not None]
     rejections += [rejection for _, found in made for rejection in found]
     seconds["compose"] = time.perf_counter() - start

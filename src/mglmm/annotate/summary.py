@@ -114,7 +114,9 @@ def lines(summary: Summary) -> list[str]:
         )
     if summary.finished_now:
         rate = summary.finished_now / max(summary.wall_seconds, 1e-9)
-        found.append(f"this run: {summary.finished_now:,} pictures in {summary.wall_seconds:.1f} s, {rate:.2f} a second")
+        found.append(
+            f"this run: {summary.finished_now:,} pictures in {summary.wall_seconds:.1f} s, {rate:.2f} a second"
+        )
     return found
 
 
