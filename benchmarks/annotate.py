@@ -3,8 +3,10 @@
     python benchmarks/annotate.py truth --images 300 --out out/annotate       exact masks, an annotator that knows
     python benchmarks/annotate.py regions --images 300 --out out/annotate     masks of the region hierarchy
     python benchmarks/annotate.py faults --images 300 --out out/annotate      planted faults: found, and false alarms
+    python benchmarks/annotate.py endpoint --images 40 --out out/annotate     own cost beside calls that take 200 ms
+    python benchmarks/annotate.py workers --images 40 --out out/annotate      one and two processes, local and Ray
 
-The annotator of all three is an oracle: it looks up which entity of the world a mask shows. So the figures say what the
+The annotator of the first three is an oracle: it looks up which entity of the world a mask shows. So the figures say what the
 pipeline itself gains and loses (masks, tree, composing, rules), not how good a vision-language model is. Captions are
 composed by the templates of the package.
 
@@ -16,6 +18,12 @@ the truth; a phrase matches a name in singular or plural from a lexical similari
 import argparse
 import asyncio
 import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -27,8 +35,10 @@ import numpy as np
 
 from mglmm.annotate.annotator import DescriptionFaults, Tally, TextFaults, Verdict
 from mglmm.annotate.embedded import EmbeddedAnnotator, EmbeddedOptions, caption
+from mglmm.annotate.engine import Processes
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.records import Description, Finished, Node, Scene, Task
+from mglmm.annotate.run import run
 from mglmm.annotate.sources import open_source
 from mglmm.annotate.stages import Crew, Prepare, annotate
 from mglmm.annotate.tags import Fault
@@ -40,6 +50,8 @@ from mglmm.masks import iou_matrix
 from mglmm.schema import Sample, Segment
 from mglmm.world.samples import world_sample
 
+ROOT = Path(__file__).resolve().parents[1]
+CALL_S, CONCURRENCY = 0.2, 16
 FIRST_SEED = 2**30 + 30_000
 """Held-out pictures that nobody chose."""
 KINDS = ("wrong_label", "wrong_label_and_caption", "swapped_masks")
@@ -232,6 +244,85 @@ def measure(crew: Crew, oracle: Oracle, images: int, proposals: str, first: int 
     }
 
 
+def measure_endpoint(images: int, out: Path) -> dict[str, Any]:
+    """The time of a run against an endpoint that takes `CALL_S` for every call, beside the time of the calls alone.
+
+    The endpoint is a process of its own on this machine, so what it takes of the processors counts as well.
+    """
+    port = 18_765
+    command = [sys.executable, "-m", "tests.annotate.server", str(port), str(CALL_S)]
+    endpoint = subprocess.Popen(command, cwd=ROOT)
+    try:
+        _wait_for(port)
+        options = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "slow", "concurrency": CONCURRENCY}
+        values = {"endpoints": {"slow": options}, "label": "slow", "compose": "slow", "export": {"forms": []}}
+        recipe = AnnotateRecipe.model_validate(values)
+        shutil.rmtree(out / "endpoint", ignore_errors=True)
+        run(f"world:{FIRST_SEED}:{FIRST_SEED + 1}", out / "endpoint" / "warm", recipe)
+        start, cpu = time.perf_counter(), _cpu()
+        summary = run(f"world:{FIRST_SEED}:{FIRST_SEED + images}", out / "endpoint" / "run", recipe)
+        seconds, busy = time.perf_counter() - start, _cpu() - cpu
+    finally:
+        endpoint.terminate()
+        endpoint.wait()
+    alone = summary.calls * CALL_S / CONCURRENCY
+    return {
+        "images": images,
+        "calls": summary.calls,
+        "seconds": round(seconds, 2),
+        "seconds of the calls alone": round(alone, 2),
+        "own share of the wall time": round(1 - alone / seconds, 4),
+        "own CPU seconds": round(busy, 2),
+        "own CPU ms a call": round(1000 * busy / summary.calls, 2),
+        "load of the machine": os.getloadavg()[0],
+    }
+
+
+def measure_workers(images: int, out: Path) -> dict[str, Any]:
+    """Pictures a second of the region hierarchy with one and two processes, without the time to start them."""
+    found: dict[str, Any] = {"load of the machine": os.getloadavg()[0]}
+    values = {"proposals": {"kind": "regions"}, "embedded": {"model": None}}
+    prepare = Prepare(
+        open_source(f"world:{FIRST_SEED}:{FIRST_SEED + images}@512", out / "workers"),
+        AnnotateRecipe.model_validate(values),
+        views=True,
+        picture=False,
+    )
+    for engine in ("local", "ray"):
+        seconds = {count: asyncio.run(_timed(engine, prepare, count, images)) for count in (1, 2)}
+        found[engine] = {f"{count} processes": round(images / s, 2) for count, s in seconds.items()}
+        found[engine]["times one process"] = round(seconds[1] / seconds[2], 2)
+    return found
+
+
+async def _timed(engine: str, prepare: Prepare, count: int, images: int) -> float:
+    """Seconds for all scenes, after as many as there are processes."""
+    from mglmm.annotate.engine_ray import RayTasks
+
+    workers = Processes(prepare, count) if engine == "local" else RayTasks(prepare, count)
+    try:
+        await asyncio.gather(*(workers.submit(k) for k in range(2 * count)))
+        start = time.perf_counter()
+        await asyncio.gather(*(workers.submit(k) for k in range(images)))
+        return time.perf_counter() - start
+    finally:
+        workers.close()
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and of those that it has started and that have ended."""
+    return sum(os.times()[:4])
+
+
+def _wait_for(port: int) -> None:
+    for _ in range(200):
+        with socket.socket() as there:
+            if there.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.1)
+    raise RuntimeError(f"nothing answers on port {port}")
+
+
 def measure_folder() -> str:
     """Where pictures of the world are written."""
     return str(Path("out") / "annotate-world")
@@ -272,13 +363,17 @@ def measure_faults(images: int, share: float, error: float | None) -> dict[str, 
 def main() -> None:
     """Measure what is asked for, print it and write it to `--out`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("truth", "regions", "faults"))
+    parser.add_argument("what", choices=("truth", "regions", "faults", "endpoint", "workers"))
     parser.add_argument("--images", type=int, default=300)
     parser.add_argument("--faults", type=float, default=0.1, help="share of planted faults")
     parser.add_argument("--out", type=Path, default=Path("out/annotate"))
     options = parser.parse_args()
-    if options.what == "faults":
-        found: Any = [measure_faults(options.images, options.faults, error) for error in (None, 0.0, 0.02, 0.05)]
+    if options.what == "endpoint":
+        found: Any = measure_endpoint(options.images, options.out)
+    elif options.what == "workers":
+        found = measure_workers(options.images, options.out)
+    elif options.what == "faults":
+        found = [measure_faults(options.images, options.faults, error) for error in (None, 0.0, 0.02, 0.05)]
     else:
         oracle = Oracle()
         kind = "given" if options.what == "truth" else "regions"
@@ -296,7 +391,6 @@ def _parents(sample: Sample) -> list[int | None]:
 
 def _without_tag(text: str, gone: str) -> str:
     """The caption in which a mask is told, but not marked any more."""
-    import re
 
     def _fewer(tag: re.Match[str]) -> str:
         left = [n for n in tag[2].split(",") if n != gone]

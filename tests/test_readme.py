@@ -33,7 +33,7 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval)", c)]
+MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval|annotate)", c)]
 TRAIN_COMMANDS = [c for c in commands() if c.startswith("mglmm train")]
 
 

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import sys
 import threading
 import time
 from collections import Counter
@@ -69,13 +70,13 @@ class _Server(ThreadingHTTPServer):
 class Endpoint:
     """A running server; `requests` holds what came, `statuses` what was answered, `most` the most at once."""
 
-    def __init__(self, behavior: Behavior) -> None:
+    def __init__(self, behavior: Behavior, port: int = 0) -> None:
         self.behavior = behavior
         self.requests: list[Request] = []
         self.statuses: Counter[int] = Counter()
         self.most = self._now = 0
         self.lock = threading.Lock()
-        self.server = _Server(("127.0.0.1", 0), self._handler())
+        self.server = _Server(("127.0.0.1", port), self._handler())
         self.url = f"http://127.0.0.1:{self.server.server_port}/v1"
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
@@ -143,3 +144,9 @@ def serving(behavior: Behavior = sensible) -> Iterator[Endpoint]:
     finally:
         endpoint.server.shutdown()
         endpoint.server.server_close()
+
+
+if __name__ == "__main__":
+    # for benchmarks: PORT, seconds a call
+    delay_s = float(sys.argv[2])
+    Endpoint(lambda n, r: Reply(sensible(n, r).text, delay_s=delay_s), int(sys.argv[1])).server.serve_forever()
