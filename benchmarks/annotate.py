@@ -6,9 +6,9 @@
     python benchmarks/annotate.py endpoint --images 40 --out out/annotate     own cost beside calls that take 200 ms
     python benchmarks/annotate.py workers --images 40 --out out/annotate      one and two processes, local and Ray
 
-The annotator of the first three is an oracle: it looks up which entity of the world a mask shows. So the figures say what the
-pipeline itself gains and loses (masks, tree, composing, rules), not how good a vision-language model is. Captions are
-composed by the templates of the package.
+The annotator of the first three is an oracle: it looks up which entity of the world a mask shows. So the figures say
+what the pipeline itself gains and loses (masks, tree, composing, rules), not how good a vision-language model is.
+Captions are composed by the templates of the package.
 
 Node recall and precision: one-to-one matches with IoU >= 0.5. Label accuracy: of the matched nodes. Phrase-mask F1: all
 pairs of a phrase and a mask in the composed captions against wholes, and things with two or more parts with these, of

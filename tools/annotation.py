@@ -21,7 +21,7 @@ from mglmm.annotate.stages import Crew, Prepare, annotate
 from mglmm.schema import Prediction, Rle, Sample, Segment
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "images"
-WIDTH_PX = 420
+WIDTH_PX, CROP_PX = 420, 280
 
 
 def main() -> None:
@@ -51,12 +51,11 @@ def main() -> None:
 
 def _painted(image: Image.Image, rles: list[Rle]) -> Image.Image:
     segments = [Segment(id=k, rle=rle, label="") for k, rle in enumerate(rles, start=1)]
-    return _fitting(viz.overlay(image, segments, labels=False))
+    return _fitting(viz.overlay(image, segments, labels=False), WIDTH_PX)
 
 
-def _fitting(picture: Image.Image) -> Image.Image:
-    height = round(picture.height * WIDTH_PX / picture.width)
-    return picture.resize((WIDTH_PX, height), Image.Resampling.LANCZOS)
+def _fitting(picture: Image.Image, width: int) -> Image.Image:
+    return picture.resize((width, round(picture.height * width / picture.width)), Image.Resampling.LANCZOS)
 
 
 def _card(image: Image.Image, sample: Sample, number: int) -> Image.Image:

@@ -115,14 +115,19 @@ class EmbeddedAnnotator:
             mask = segment.mask
             for node, shape in shapes.items():
                 union = np.count_nonzero(shape | mask)
-                iou = np.count_nonzero(shape & mask) / union if union else 0.0
+                iou = float(np.count_nonzero(shape & mask) / union) if union else 0.0
                 if iou >= self.options.min_iou and iou > named.get(node, ("", 0.0))[1]:
                     named[node] = (label, round(iou, 4))
 
     def _loaded(self) -> "Predictor":
         if self._predictor is None:
+            from transformers.utils import logging
+
             from mglmm.predict import load
 
+            # the terminal is for the run's own progress
+            logging.set_verbosity_error()
+            logging.disable_progress_bar()
             self._predictor = load(self.options.model or "default", self.options.device)
         return self._predictor
 
