@@ -174,10 +174,8 @@ def test_nothing_is_left_over(path: Path) -> None:
 def test_dependencies_are_declared_and_used() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     extras = project["optional-dependencies"]
-    declared = {
-        name_of(r)
-        for r in [*project["dependencies"], *extras["train"], *extras["eval"], *extras["convert"], *extras["annotate"]]
-    }
+    listed = [*project["dependencies"], *(r for name in USED_EXTRAS for r in extras[name])]
+    declared = {name_of(r) for r in listed}
     used = {name.split(".")[0] for path in FILES for name, _ in imports(parsed(path))} - OPTIONAL
     foreign = {NAMES.get(name, name) for name in used if name not in (*stdlib(), "mglmm")}
     assert foreign <= declared

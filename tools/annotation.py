@@ -41,9 +41,7 @@ def main() -> None:
     pictures = [Image.open(io.BytesIO(base64.b64decode(data))) for data in (view.highlighted, view.crop)]
     _save(
         "view",
-        viz.side_by_side(
-            [_fitting(pictures[0]), pictures[1].resize((280, 280 * pictures[1].height // pictures[1].width))]
-        ),
+        viz.side_by_side([_fitting(pictures[0], WIDTH_PX), _fitting(pictures[1], CROP_PX)]),
     )
     cards = [_card(image, finished.sample, number) for number in (0, 1)]
     _save("captions", viz.side_by_side(cards))

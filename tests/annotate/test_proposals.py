@@ -22,7 +22,7 @@ from mglmm.annotate.views import OUTLINE, Viewer, ViewOptions
 from mglmm.data.convert import convert
 from mglmm.schema import Rle, Sample, UserError, read_jsonl
 from mglmm.world.samples import world_sample
-from tests.data.readers.realdata import FOLDER
+from tests.data.readers.realdata import FOLDER, files
 
 PHOTOS = FOLDER / "demo_photos"
 
@@ -194,3 +194,18 @@ def test_photographs_get_trees(tmp_path: Path) -> None:
     for sample in read_jsonl(tmp_path / "out" / "samples.jsonl", Sample):
         assert len(sample.segments) >= 8 and any(s.parent is not None for s in sample.segments)
         assert sample.turns[0].granularity == "panoptic" and sample.turns[0].answer.spans
+
+
+@pytest.mark.parametrize("path", files("sa1b_tfds/*.json"))
+def test_real_masks_of_sa1b_get_a_tree(path: Path, tmp_path: Path) -> None:
+    """The masks are real, the picture is not there: an even one of its size stands for it."""
+    image = json.loads(path.read_text())["image"]
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / path.name).write_text(path.read_text())
+    picture = Image.new("RGB", (image["width"], image["height"]), (120, 140, 90))
+    picture.save(tmp_path / "in" / f"{path.stem}.jpg")
+    recipe = AnnotateRecipe.model_validate({"embedded": {"model": None}, "workers": 0, "export": {"forms": ["mgsc"]}})
+    run(str(tmp_path / "in"), tmp_path / "out", recipe)
+    (sample,) = read_jsonl(tmp_path / "out" / "samples.jsonl", Sample)
+    assert sample.segments and sample.meta["annotation"]["proposals"] == "sa-1b"
+    assert sample.turns[0].granularity == "panoptic" and sample.turns[0].answer.spans

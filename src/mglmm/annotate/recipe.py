@@ -113,14 +113,13 @@ class AnnotateRecipe(Recipe):
         """What decides the results: all but how they are computed, paid for and exported."""
         free = {"base_url", "api_key_env", "concurrency", "timeout_s", "max_retries", "max_usd", "max_calls"}
         prices = {"usd_per_million_prompt", "usd_per_million_completion"}
-        values: dict[str, Any] = json.loads(
-            self.model_dump_json(
-                exclude={
-                    "workers": True,
-                    "give_up_after": True,
-                    "export": True,
-                    "endpoints": {"__all__": free | prices},
-                }
-            )
-        )
+        left_out: dict[str, Any] = {
+            "workers": True,
+            "give_up_after": True,
+            "export": {"forms", "review_samples", "embed_images"},
+            "endpoints": {"__all__": free | prices},
+            "embedded": {"device"},
+            "proposals": {"sam": {"device", "points_per_batch"}},
+        }
+        values: dict[str, Any] = json.loads(self.model_dump_json(exclude=left_out))
         return values

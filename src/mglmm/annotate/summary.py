@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mglmm.annotate.export import finished
 from mglmm.annotate.ledger import Totals
+from mglmm.annotate.stages import META
 from mglmm.annotate.store import Store
 from mglmm.atomic import atomic_file
 from mglmm.browse import page
@@ -47,8 +48,6 @@ class Summary:
 
 def summarize(ids: Sequence[str], store: Store) -> Summary:
     """The counts of a folder."""
-    from mglmm.annotate.stages import META
-
     summary = Summary(pictures=len(ids))
     for done in finished(ids, store):
         sample = done.sample
