@@ -288,3 +288,18 @@ def test_ray_gives_what_one_process_gives(photos: Path, tmp_path: Path) -> None:
     run(str(photos), tmp_path / "two", recipe(workers=1), engine="ray")
     assert files(tmp_path / "one") == files(tmp_path / "two")
     assert "not a picture" in (tmp_path / "two" / "quarantine.jsonl").read_text()
+
+
+def test_interrupted_in_one_line(tmp_path: Path) -> None:
+    """Ctrl-C reaches all processes of the terminal at once."""
+    command = [sys.executable, "-m", "mglmm.cli", "annotate", "world:0:5000@128", "--out", str(tmp_path / "out")]
+    options = ["--set", "embedded.model=null", "--set", "workers=1"]
+    process = subprocess.Popen(
+        command + options, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    while not list((tmp_path / "out" / "records").rglob("*.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "mglmm: interrupted\n")
