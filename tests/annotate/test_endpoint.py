@@ -91,7 +91,8 @@ def test_what_is_asked(tmp_path: Path) -> None:
     whole, crop = (Image.open(io.BytesIO(data)) for data in pictures_of(request))
     assert max(whole.size) == 128 and max(crop.size) >= 100
     sample = samples(tmp_path)[0]
-    assert all(re.search(rf"^{s.id}\. gadget", prompt_of(composed[0]), re.MULTILINE) for s in sample.children(None))
+    (root,) = [prompt for r in composed if "things in one picture" in (prompt := prompt_of(r))]
+    assert all(re.search(rf"^{s.id}\. gadget", root, re.MULTILINE) for s in sample.children(None))
 
 
 def test_concurrency_is_bounded_and_used(tmp_path: Path) -> None:
