@@ -33,7 +33,7 @@ def commands() -> list[str]:
     return [line for line in lines if line and not line.startswith("#")]
 
 
-MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval|info)", c)]
+MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval|info|annotate)", c)]
 BUILD_COMMANDS = [c for c in commands() if c.startswith("mglmm build")]
 TRAIN_COMMANDS = [c for c in commands() if c.startswith("mglmm train")]
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from mglmm import __version__, data_cli, model_cli
+from mglmm import __version__, annotate_cli, data_cli, model_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.atomic import atomic_file
 from mglmm.model_cli import quiet
@@ -219,6 +219,8 @@ def _parser() -> argparse.ArgumentParser:
 
     data = commands.add_parser("data", help="convert data sets to samples; check, count, show, cut and export them")
     data_cli.add_commands(data.add_subparsers(metavar="COMMAND", required=True), _command)
+
+    annotate_cli.add_command(commands, _command)
 
     command = _command(commands, "convert", convert, "make a model folder of a published checkpoint")
     command.add_argument("source", type=Path, metavar="SRC", help="its folder: config.json, weights, tokenizer.model")

@@ -33,16 +33,17 @@ class Actor:
     """Which of the scene's placed things it is."""
 
 
-def render(seed: int, size: int = 256, novel: bool = False) -> Picture:
+def render(seed: int, size: int = 256, novel: bool = False, min_area_share: float = MIN_AREA_SHARE) -> Picture:
     """The picture of a seed, its longer side `size` pixels; the same on every machine and in every process.
 
-    With `novel` (held-out seeds only) it shows at least one of `scene.NOVEL_PAIRS`.
+    With `novel` (held-out seeds only) it shows at least one of `scene.NOVEL_PAIRS`. `min_area_share`: smaller parts and
+    stuff are no entities of their own.
     """
     for attempt in range(50):
         scene = layout(seed, attempt, novel)
         camera = film(scene, size)
         actors, labels = stage_actors(scene, camera)
-        graph, regions = describe(seed, scene, actors, labels, MIN_AREA_SHARE)
+        graph, regions = describe(seed, scene, actors, labels, min_area_share)
         things = [e for e in graph.entities if not e.stuff and e.parent is None]
         if things and (not novel or any((e.name, e.color) in NOVEL_PAIRS for e in things)):
             image = paint(scene, camera, actors, labels, stream(seed, 2, attempt))

@@ -6,7 +6,7 @@ from mglmm.schema import Rle, Sample, Segment
 from mglmm.world.graph import TRAIN_SEEDS_END, Entity, Picture
 from mglmm.world.kinds import KINDS
 from mglmm.world.language import turns
-from mglmm.world.render import render
+from mglmm.world.render import MIN_AREA_SHARE, render
 from mglmm.world.scene import stream
 
 ALSO_PARTS = frozenset({
@@ -16,12 +16,14 @@ ALSO_PARTS = frozenset({
 """Kinds of things whose name is that of a part as well: a part too small to be a segment may be there unseen."""
 
 
-def world_sample(seed: int, size: int = 256, novel: bool = False) -> tuple[Image.Image, Sample]:
+def world_sample(
+    seed: int, size: int = 256, novel: bool = False, min_area_share: float = MIN_AREA_SHARE
+) -> tuple[Image.Image, Sample]:
     """The picture of a seed (longer side `size` pixels, RGB) and its record, the same on every machine.
 
-    With `novel` (held-out seeds only) it shows at least one of `scene.NOVEL_PAIRS`.
+    With `novel` (held-out seeds only) it shows at least one of `scene.NOVEL_PAIRS`. `min_area_share`: see `render`.
     """
-    picture = render(seed, size, novel)
+    picture = render(seed, size, novel, min_area_share)
     return Image.fromarray(picture.image), record(picture, novel)
 
 

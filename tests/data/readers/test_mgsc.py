@@ -170,3 +170,15 @@ def test_cut_and_missing_files(tmp_path: Path) -> None:
     skipped = Skipped()
     assert [s.id for s in read(root, on_bad=skipped)] == ["mgsc/mglmm_sa_b"]
     assert skipped.count == 4
+
+
+def test_mask_called_as_a_field_of_the_node_takes_no_place() -> None:
+    """A bottle has a label; the node that tells it has a field of that name."""
+    mask = np.ones((2, 2), dtype=np.bool_)
+    segments = tuple(Segment(id=k, rle=Rle.from_mask(mask), label=name) for k, name in enumerate(("bottle", "label")))
+    spans = (Span(start=2, end=8, segment_ids=(0,)), Span(start=16, end=21, segment_ids=(1,)))
+    answer = GroundedText(text="A bottle with a label.", spans=spans)
+    turn = Turn(task="mgsc", instruction="?", answer=answer, granularity="part")
+    (node,) = nodes_of(Sample(id="a", image="a.png", size=(2, 2), segments=segments, turns=(turn,)))
+    assert node["label"] == "subtree: bottle"
+    assert node["gcg_labels"] == ["bottle", "label 2"] and node["label 2"]["label"] == "label"

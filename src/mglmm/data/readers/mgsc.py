@@ -260,7 +260,9 @@ def _stored_of_turns(sample: Sample) -> list[dict[str, Any]]:
         text, end, keys = "", 0, {}
         for span, phrase in zip(turn.answer.spans, turn.answer.phrases, strict=True):
             label = sample.segment(span.segment_ids[0]).label
-            key = next(k for k in (label, *(f"{label} {n}" for n in range(2, 10_000))) if k not in keys)
+            names = (label, *(f"{label} {n}" for n in range(2, 10_000)))
+            # a node's own fields and its keys stand side by side: a mask called "label" must not be the node's label
+            key = next(k for k in names if k not in keys and k not in Node.model_fields)
             union = masks.union([sample.segment(i).rle.to_coco() for i in span.segment_ids])
             keys[key] = {"label": label, "mask": [span.segment_ids[0], _mask_text(Rle.model_validate(union))]}
             text += f"{turn.answer.text[end : span.start]}<{key}>{phrase}</{key}>"

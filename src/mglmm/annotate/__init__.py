@@ -1,0 +1,1 @@
+"""The annotation pipeline: from pictures to samples with mask trees, labels, captions and grounded captions."""

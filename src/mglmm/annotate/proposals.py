@@ -1,0 +1,165 @@
+"""Candidate masks of a picture: those that come with it, of a SAM-family model, or a hierarchy of its regions."""
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from mglmm.annotate.records import Proposal
+from mglmm.annotate.regions import RegionOptions, propose_regions
+from mglmm.config import Recipe
+from mglmm.data.readers.files import read_bytes, read_ids
+from mglmm.data.readers.sa1b import LABEL, File
+from mglmm.data.readers.shapes import from_ids, from_rle
+from mglmm.schema import Rle, Sample, UserError
+
+Kind = Literal["auto", "given", "sa-1b", "label-map", "sam", "regions"]
+
+
+class SamOptions(Recipe):
+    """Mask generation with a SAM-family checkpoint, as transformers' pipeline "mask-generation" does it."""
+
+    checkpoint: str = "facebook/sam-vit-base"
+    device: str = "cpu"
+    points_per_batch: int = 64
+    call: dict[str, Any] = Field(default_factory=dict)
+    """Handed to the pipeline as it is: `pred_iou_thresh`, `stability_score_thresh`, `crops_n_layers`, ..."""
+
+
+class ProposalOptions(Recipe):
+    """Where masks come from.
+
+    `kind`: `given`, the segments of the samples; `sa-1b`, the file of the same name that ends in ".json" beside each
+    picture; `label-map`, the PNG of the same name in `label_maps`, one mask for each value but 0; `sam`; `regions`;
+    `auto`: the first two where they are there, else `regions`. `labels`: `ignore` to name given masks anew.
+    """
+
+    kind: Kind = "auto"
+    labels: Literal["keep", "ignore"] = "keep"
+    label_maps: str = ""
+    regions: RegionOptions = RegionOptions()
+    sam: SamOptions = SamOptions()
+
+
+def propose(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
+    """The candidate masks of a picture (RGB), in its size.
+
+    Raises:
+        UserError: there are no masks where the options say, or they do not fit the picture.
+    """
+    found = _MAKERS[_kind(address, sample, options)](image, address, sample, options)
+    for proposal in found:
+        if proposal.rle.size != (image.height, image.width):
+            raise UserError(
+                f"{address}: the picture is {image.height} x {image.width}, a mask of it is {proposal.rle.size}"
+            )
+    return found
+
+
+def check_proposals(options: ProposalOptions) -> None:
+    """Nothing, if what the options name is there; told before anything is begun.
+
+    Raises:
+        UserError: the folder of label maps or the checkpoint is missing.
+    """
+    if options.kind == "label-map" and not (options.label_maps and Path(options.label_maps).is_dir()):
+        raise UserError(f"proposals.label_maps: {options.label_maps or '(nothing)'}: give the folder of the maps")
+    if options.kind == "sam":
+        from transformers import AutoConfig
+
+        try:
+            AutoConfig.from_pretrained(options.sam.checkpoint)
+        except (OSError, ValueError) as error:
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UserError(f"proposals.sam.checkpoint {options.sam.checkpoint}: {reason}") from error
+
+
+def _kind(address: str, sample: Sample | None, options: ProposalOptions) -> Kind:
+    if options.kind != "auto":
+        return options.kind
+    if sample is not None and sample.segments:
+        return "given"
+    return "sa-1b" if sample is None and Path(address).with_suffix(".json").is_file() else "regions"
+
+
+def _given(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
+    """The segments of a sample."""
+    if sample is None:
+        raise UserError(f"{address}: a bare picture has no masks; give a file of samples, or other proposals.kind")
+    count = len(sample.segments)
+    scores, stability = (sample.meta.get(key, [None] * count) for key in ("predicted_iou", "stability_score"))
+    keep = options.labels == "keep"
+    return [
+        Proposal(
+            rle=segment.rle,
+            origin="given",
+            score=_bounded(segment.score if score is None else score),
+            stability=_bounded(stable),
+            label=segment.label if keep and segment.label != LABEL else "",
+            caption=(segment.caption or "") if keep else "",
+        )
+        for segment, score, stable in zip(sample.segments, scores, stability, strict=True)
+    ]
+
+
+def _sa1b(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
+    """The masks in the JSON file of SA-1B beside a picture."""
+    path = Path(address).with_suffix(".json")
+    file = File.parse(read_bytes(path), str(path))
+    size = file.image.height, file.image.width
+    return [
+        Proposal(
+            rle=from_rle(mask.segmentation, size),
+            origin="sa-1b",
+            score=_bounded(mask.predicted_iou),
+            stability=_bounded(mask.stability_score),
+        )
+        for mask in file.annotations
+    ]
+
+
+def _label_map(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
+    """A mask for every value but 0 of a map in `label_maps`."""
+    path = Path(options.label_maps) / f"{Path(address).stem}.png"
+    return [Proposal(rle=rle, origin="label-map") for value, rle in from_ids(read_ids(path)).items() if value]
+
+
+def _regions(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
+    return propose_regions(image, options.regions)
+
+
+def _sam(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
+    """What a SAM-family model finds from a grid of points."""
+    generate = _sam_pipeline(options.sam.checkpoint, options.sam.device)
+    answer = generate(image, points_per_batch=options.sam.points_per_batch, **options.sam.call)
+    return [
+        Proposal(rle=Rle.from_mask(np.asarray(mask, dtype=bool)), origin="sam", score=_bounded(float(score)))
+        for mask, score in zip(answer["masks"], answer["scores"], strict=True)
+        if np.asarray(mask).any()
+    ]
+
+
+@lru_cache(maxsize=1)
+def _sam_pipeline(checkpoint: str, device: str) -> Callable[..., dict[str, Any]]:
+    """The pipeline of a checkpoint, one a process."""
+    from transformers import pipeline
+
+    return pipeline("mask-generation", model=checkpoint, device=device)
+
+
+def _bounded(score: float | None) -> float | None:
+    """Scores that models predict may be a little outside of 0..1."""
+    return None if score is None else min(max(round(score, 4), 0.0), 1.0)
+
+
+_MAKERS: dict[Kind, Callable[[Image.Image, str, Sample | None, ProposalOptions], list[Proposal]]] = {
+    "given": _given,
+    "sa-1b": _sa1b,
+    "label-map": _label_map,
+    "regions": _regions,
+    "sam": _sam,
+}
