@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from huggingface_hub import CommitOperationAdd, HfApi, RepoUrl
+from huggingface_hub import CommitOperationAdd, HfApi, ModelCard, RepoUrl
+from huggingface_hub.errors import EntryNotFoundError
 from PIL import Image
 from torch import nn
 from transformers import pipeline
@@ -92,10 +93,15 @@ def test_what_is_pushed_to_the_hub_can_be_loaded(
             with operation.as_file() as file:
                 (tmp_path / operation.path_in_repo).write_bytes(file.read())
 
+    def _no_card(name: str, **kwargs: Any) -> None:
+        raise EntryNotFoundError("no card yet")
+
     monkeypatch.setattr(HfApi, "create_commit", _commit)
+    monkeypatch.setattr(ModelCard, "load", _no_card)
     monkeypatch.setattr(HfApi, "create_repo", lambda *_, **__: RepoUrl("https://hf.co/owner/name"))
     model, processor = load_model(model_dir, Loading("cpu"))
     model.push_to_hub("owner/name")
+    assert "- mglmm" in (tmp_path / "README.md").read_text()
     processor.push_to_hub("owner/name")
     assert answer(tmp_path).answer == asked.answer
 

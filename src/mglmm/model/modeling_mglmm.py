@@ -82,6 +82,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     base_model_prefix = "mglmm"
     main_input_name = "input_ids"
     input_modalities = ["image", "text"]
+    model_tags = ["mglmm"]
     supports_gradient_checkpointing = True
     accepts_loss_kwargs = False
     _supports_sdpa = True
