@@ -3,10 +3,12 @@
 `make demo` runs this. Prints the answers with each phrase on the color of its mask and writes the overlays to out/demo.
 """
 
+import logging
 import time
 from pathlib import Path
 
 from rich.console import Console
+from transformers.utils.logging import disable_progress_bar
 
 import mglmm
 from mglmm.viz import terminal_text
@@ -22,6 +24,9 @@ INSTRUCTIONS = {
 
 def main() -> None:
     """Ask, print, write."""
+    disable_progress_bar()
+    # torch's remarks on how torchao, where it is installed, registers its types
+    logging.getLogger("torch.utils._pytree").setLevel(logging.ERROR)
     console = Console()
     OUT.mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
