@@ -1,6 +1,8 @@
 """`python -m mglmm` is `mglmm`."""
 
+import sys
+
 from mglmm.cli import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

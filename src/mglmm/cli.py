@@ -108,13 +108,14 @@ def world_render(options: argparse.Namespace) -> None:
 
 def convert(options: argparse.Namespace) -> None:
     """Convert an official checkpoint of MGLMM, GLaMM or LISA into a model folder; nothing in it is run."""
-    from mglmm.model.convert import convert as convert_checkpoint
+    with Console(stderr=True).status("converting"):
+        quiet()
+        from mglmm.model.convert import convert as convert_checkpoint
 
-    print(
-        convert_checkpoint(
+        output = convert_checkpoint(
             options.source, options.output, options.tower, options.lora_alpha, options.mask_decoder_heads
         )
-    )
+    print(output)
 
 
 def train(options: argparse.Namespace) -> None:

@@ -135,6 +135,21 @@ def test_shards_take_the_place_of_older_ones_at_the_end(tmp_path: Path, monkeypa
     assert sorted(path.name for path in folder.iterdir()) == names
 
 
+def test_a_break_while_shards_are_put_in_place_loses_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "p"
+    path = write(tmp_path / "a", simple("one"), simple("two"))
+    export("parquet", path, str(folder), Options("x", shard_records=1))
+    before = {path.name for path in folder.iterdir()}
+
+    def _broken(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fsspec.implementations.local.LocalFileSystem.mv", _broken)
+    with pytest.raises(KeyboardInterrupt):
+        export("parquet", path, str(folder), Options("x", shard_records=2))
+    assert before | {"x-00000-of-00001.parquet.partial"} == {path.name for path in folder.iterdir()}
+
+
 def test_what_is_no_parquet_of_samples_is_refused(tmp_path: Path) -> None:
     (tmp_path / "x.parquet").write_bytes(b"PAR1 no")
     with pytest.raises(UserError, match=r"x\.parquet: cannot be read as Parquet"):

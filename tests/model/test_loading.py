@@ -1,6 +1,7 @@
 """Loading as people expect it: Auto classes, devices, types, quantised weights, adapters."""
 
 import dataclasses
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -12,14 +13,16 @@ import torch
 from huggingface_hub import CommitOperationAdd, HfApi, ModelCard, RepoUrl
 from huggingface_hub.errors import EntryNotFoundError
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import pipeline
 
 import mglmm
 from mglmm.eval.provenance import weights_fingerprint
 from mglmm.model import MGLMMForConditionalGeneration
+from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.convert import convert
-from mglmm.model.loading import KEPT_WHOLE, QUANTIZATIONS, Loading, load_model
+from mglmm.model.loading import KEPT_WHOLE, QUANTIZATIONS, Loading, _spread, load_model
 from mglmm.model.lora import add_lora
 from mglmm.schema import Prediction, UserError
 from tests.model.official import Sizes, layout_named, write_checkpoint
@@ -109,6 +112,8 @@ def test_what_is_pushed_to_the_hub_can_be_loaded(
 def test_as_a_module(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-m", "mglmm", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"mglmm {mglmm.__version__}\n"
+    wrong = subprocess.run([sys.executable, "-m", "mglmm", "info", str(tmp_path)], capture_output=True, check=False)
+    assert wrong.returncode == 2
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", torch.bfloat16])
@@ -181,10 +186,62 @@ def test_an_adapter_is_merged_or_stays_beside_quantised_weights(model_dir: Path,
     assert beside.get_submodule(name).lora_B["default"].weight.norm() > 0
 
 
+def copied(folder: Path, target: Path) -> Path:
+    """A model folder that may be changed."""
+    target.mkdir()
+    for path in folder.iterdir():
+        (target / path.name).write_bytes(path.read_bytes())
+    return target
+
+
+def test_a_model_that_lacks_weights_is_refused(model_dir: Path, tmp_path: Path) -> None:
+    folder = copied(model_dir, tmp_path / "model")
+    weights = load_file(folder / "model.safetensors")
+    del weights["seg_projector.0.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"1 weights are missing, such as seg_projector\.0\.weight"):
+        mglmm.load(folder)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"lmm_config": 3}, {"lmm_config": {}}, {"sam_config": {"model_type": "sam2", "vision_config": 1}}]
+)
+def test_wrong_configurations_are_told(model_dir: Path, changes: dict[str, Any], tmp_path: Path) -> None:
+    folder = copied(model_dir, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(UserError) as refused:
+        mglmm.load(folder)
+    assert "cannot be loaded" in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_adapters_of_other_models_are_refused(model_dir: Path, tmp_path: Path) -> None:
+    base = MGLMMForConditionalGeneration.from_pretrained(model_dir, dtype=torch.float32)
+    add_lora(base, {"target_modules": r"lmm\.model\.language_model\..*q_proj", "r": 2}, []).save_pretrained(
+        str(tmp_path)
+    )
+    path = tmp_path / "adapter_model.safetensors"
+    weights = load_file(path)
+    save_file({key.replace("layers", "strata"): value for key, value in weights.items()}, path)
+    with pytest.raises(UserError, match="does not fit the model"):
+        mglmm.load(model_dir, adapter=tmp_path)
+    path.unlink()
+    with pytest.raises(UserError, match=r"holds no adapter_model\.safetensors"):
+        mglmm.load(model_dir, adapter=tmp_path)
+
+
+def test_places_on_apple_silicon_have_a_name(model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("accelerate.utils.get_max_memory", lambda: {"mps": 2**34})
+    places = _spread(MGLMMConfig.from_pretrained(model_dir), torch.float16, torch.device("mps"))
+    assert set(places.values()) == {"mps"}
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [
         ({"device": "gpu7"}, "device gpu7: not to be had here"),
+        ({"device": "meta"}, "device meta: not to be had here"),
+        ({"device": "auto", "quantize": "bnb-8bit"}, "a quantised model stays on one device"),
         ({"dtype": "float8"}, "dtype float8: no such type of weights; there are float32, float16, bfloat16"),
         ({"quantize": "3bit"}, "quantization 3bit: there is no such; there are bnb-8bit"),
         ({"device": "cpu", "quantize": "torchao-4bit"}, "runs on cuda, not on cpu"),

@@ -217,7 +217,8 @@ def write_parquet(
     """Write `count` samples, each with the content of its image or None, as shards; returns their addresses.
 
     They are called NAME-00000-of-00005.parquet, and take the place of all shards of that name, however many, when the
-    last one is written; if that fails, or is interrupted, the folder stays as it was.
+    last one is written; if the writing fails, or is interrupted, the folder stays as it was. Nothing is removed before
+    all new shards are in their places.
 
     Raises:
         UserError: the folder cannot be written.
@@ -227,17 +228,19 @@ def write_parquet(
     finals = [f"{path}/{name}-{number:05d}-of-{total:05d}.parquet" for number in range(total)]
     try:
         filesystem.makedirs(path, exist_ok=True)
+        written = False
         try:
             for final in finals:
                 parquet.write_shard(filesystem.unstrip_protocol(final + PARTIAL), islice(rest, shard_records))
-            for old in filesystem.glob(f"{path}/{glob.escape(name)}-?????-of-?????.parquet"):
-                filesystem.rm(old)
-            for final in finals:
-                filesystem.mv(final + PARTIAL, final)
+            written = True
         finally:
-            for final in finals:
+            for final in () if written else finals:
                 if filesystem.exists(final + PARTIAL):
                     filesystem.rm(final + PARTIAL)
+        for final in finals:
+            filesystem.mv(final + PARTIAL, final)
+        for old in set(filesystem.glob(f"{path}/{glob.escape(name)}-?????-of-?????.parquet")) - set(finals):
+            filesystem.rm(old)
     except OSError as error:
         raise UserError(f"{folder}: cannot be written ({_reason(error)})") from error
     return finals if _is_local(str(folder)) else [filesystem.unstrip_protocol(final) for final in finals]

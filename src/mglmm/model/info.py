@@ -11,6 +11,7 @@ from transformers import AutoConfig, PreTrainedConfig
 
 from mglmm.model import families
 from mglmm.model.configuration_mglmm import MGLMMConfig
+from mglmm.model.errors import WRONG_FILES, first_line
 from mglmm.model.footprint import counted
 from mglmm.model.loading import KEPT_WHOLE, source_folder
 from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration
@@ -74,20 +75,23 @@ def describe(name: str, image_size: tuple[int, int] = (480, 640)) -> ModelInfo:
     folder = source_folder(name, _CONFIG_FILES)
     try:
         config = AutoConfig.from_pretrained(folder)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{name}: config.json is no configuration ({str(error).splitlines()[0]})") from error
+    except WRONG_FILES as error:
+        raise UserError(f"{name}: config.json is no configuration ({first_line(error)})") from error
     if not isinstance(config, MGLMMConfig):
-        raise UserError(f"{name}: a model of type {config.model_type!r}, not one of mglmm; join it by mglmm build")
+        raise UserError(
+            f"{name}: a model of type {config.model_type!r}, not one of mglmm; join it "
+            "(mglmm build), or convert it if it is a published MGLMM, GLaMM or LISA (mglmm convert)"
+        )
     processor = None
     if (Path(folder) / "processor_config.json").is_file():
         try:
             processor = MGLMMProcessor.from_pretrained(folder)
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{name}: the processor's files are not whole ({str(error).splitlines()[0]})") from error
+        except WRONG_FILES as error:
+            raise UserError(f"{name}: the processor's files are not whole ({first_line(error)})") from error
     try:
         return measure(config, processor, image_size)
-    except (ValueError, RuntimeError) as error:  # torch's word for shapes that do not fit
-        raise UserError(f"{name}: its files do not belong together ({str(error).splitlines()[0]})") from error
+    except WRONG_FILES as error:
+        raise UserError(f"{name}: its files do not belong together ({first_line(error)})") from error
 
 
 def measure(config: MGLMMConfig, processor: MGLMMProcessor | None, image_size: tuple[int, int]) -> ModelInfo:

@@ -12,7 +12,6 @@ import torch
 import transformers
 from huggingface_hub import try_to_load_from_cache
 from PIL import Image
-from safetensors import SafetensorError
 from tokenizers import AddedToken
 from torch import nn
 from transformers import (
@@ -34,6 +33,7 @@ from mglmm.model import families, lmm_processor
 from mglmm.model import sam as masks
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.conversation import MARKUP
+from mglmm.model.errors import WRONG_FILES, first_line
 from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration, SegProjector
 from mglmm.model.processing_mglmm import MGLMMProcessor
 from mglmm.schema import UserError
@@ -67,11 +67,14 @@ def build(lmm: str, sam: str, output: Path, dtype: str | None = None, seed: int 
     _add_rows(language, len(known), [i for token, i in processor.tokenizer.get_vocab().items() if token not in known])
     mask_model = _read_weights(AutoModelForMaskGeneration, sam, sam_config, dtype)
     model = _join_models(language, mask_model, processor, seed)
-    with atomic_folder(output) as folder:
-        model.save_pretrained(str(folder))
-        processor.save_pretrained(folder)
-        card = _card(lmm, sam, lmm_config, sam_config, dtype, seed)
-        (folder / "README.md").write_text(card, encoding="utf-8")
+    try:
+        with atomic_folder(output) as folder:
+            model.save_pretrained(str(folder))
+            processor.save_pretrained(folder)
+            card = _card(lmm, sam, lmm_config, sam_config, dtype, seed)
+            (folder / "README.md").write_text(card, encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{output}: cannot be written ({error.strerror or error})") from error
     return output
 
 
@@ -135,9 +138,8 @@ def _told(name: str) -> Iterator[None]:
         yield
     except UserError as error:
         raise UserError(f"{name}: {error}") from error
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        line = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{name}: cannot be read ({line})") from error
+    except WRONG_FILES as error:
+        raise UserError(f"{name}: cannot be read ({first_line(error)})") from error
 
 
 def _read_processor(name: str) -> ProcessorMixin:

@@ -42,10 +42,17 @@ def restore(settings: dict[str, Any], image_processor: Any, tokenizer: Any) -> P
 
 
 def look(processor: Any, image: Image.Image) -> tuple[dict[str, torch.Tensor], str]:
-    """What the vision tower sees of one image, and the text of the tokens that stand for it."""
-    seen = processor(
-        images=[image], text=[processor.image_token], return_tensors="pt", return_text_replacement_offsets=True
-    )
+    """What the vision tower sees of one image, and the text of the tokens that stand for it.
+
+    Raises:
+        UserError: the family does not take an image of this shape.
+    """
+    try:
+        seen = processor(
+            images=[image], text=[processor.image_token], return_tensors="pt", return_text_replacement_offsets=True
+        )
+    except ValueError as error:
+        raise UserError(f"a picture of {image.width} x {image.height} pixels cannot be looked at ({error})") from error
     inputs = {name: seen[name] for name in processor.image_processor.model_input_names if name in seen}
     return inputs, seen["text_replacement_offsets"][0][0]["replacement"]
 

@@ -1,5 +1,6 @@
 """A model and its processor from a folder, the hub or the package: on any device, whole, quantised, with an adapter."""
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -9,10 +10,10 @@ from typing import Any, NamedTuple
 
 import torch
 from huggingface_hub import snapshot_download
-from safetensors import SafetensorError
 from torch import nn
 
 from mglmm.model.configuration_mglmm import MGLMMConfig
+from mglmm.model.errors import WRONG_FILES, first_line
 from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration
 from mglmm.model.processing_mglmm import MGLMMProcessor
 from mglmm.schema import UserError
@@ -55,6 +56,8 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
             for needs a library or a device that is not here.
     """
     source = source_folder(name_or_path)
+    if how.device == "auto" and how.quantize is not None:
+        raise UserError("device auto: a quantised model stays on one device; name that device")
     place = _device(None if how.device == "auto" else how.device)
     options: dict[str, Any] = {"dtype": _dtype(how.dtype, place)}
     if how.attention is not None:
@@ -62,17 +65,20 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
     if how.quantize is not None:
         options |= {"quantization_config": _quantization(how.quantize, options["dtype"], place), "device_map": place}
     try:
-        if how.device == "auto" and how.quantize is None:
+        if how.device == "auto":
             options["device_map"] = _spread(MGLMMConfig.from_pretrained(source), options["dtype"], place)
         processor = MGLMMProcessor.from_pretrained(source)
-        model = MGLMMForConditionalGeneration.from_pretrained(source, **options)
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"model {name_or_path}: cannot be loaded ({_first_line(error)})") from error
+        ours: Any = MGLMMForConditionalGeneration
+        model, report = ours.from_pretrained(source, output_loading_info=True, **options)
+    except WRONG_FILES as error:
+        raise UserError(f"model {name_or_path}: cannot be loaded ({first_line(error)})") from error
+    if missing := sorted(report["missing_keys"]):
+        raise UserError(f"model {name_or_path}: {len(missing)} weights are missing, such as {missing[0]}; get it anew")
     _check_widths(model, how.quantize, place)
     if how.adapter is not None:
         model = _with_adapter(model, Path(how.adapter), merged=how.quantize is None)
     if "device_map" not in options:
-        model = model.to(place)  # type: ignore[arg-type]  # transformers' wrapper of `to` hides its self from mypy
+        model = model.to(place)
     return model, processor
 
 
@@ -81,9 +87,9 @@ def _device(device: str | torch.device | None) -> torch.device:
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:
         place = torch.device(device)
-        torch.empty(0, device=place)
+        torch.empty(1, device=place).item()
     except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UserError(f"device {device}: not to be had here ({_first_line(error)})") from error
+        raise UserError(f"device {device}: not to be had here ({first_line(error)})") from error
     return place
 
 
@@ -96,7 +102,8 @@ def _spread(config: MGLMMConfig, dtype: torch.dtype, first: torch.device) -> dic
     with torch.device("meta"):
         model = MGLMMForConditionalGeneration(config).to(dtype=dtype)  # type: ignore[call-arg]
     beside = {name: module for name, module in model.named_children() if name != "lmm"}
-    memory, key = get_max_memory(), "cpu" if first.type == "cpu" else first.index or 0
+    # accelerate counts CUDA's devices and calls the others by name
+    memory, key = get_max_memory(), first.type if first.type in ("cpu", "mps") else first.index or 0
     memory[key] -= sum(value.nbytes for module in beside.values() for value in module.state_dict().values())
     places = infer_auto_device_map(
         model.lmm, memory, no_split_module_classes=list(model._no_split_modules or ()), dtype=dtype
@@ -112,11 +119,6 @@ def _dtype(dtype: str | torch.dtype | None, device: torch.device) -> torch.dtype
     if dtype not in DTYPES:
         raise UserError(f"dtype {dtype}: no such type of weights; there are {', '.join(DTYPES)}")
     return DTYPES[dtype]
-
-
-def _first_device(place: torch.device | None) -> torch.device:
-    """The device itself, or of those that a model is spread over the first to be filled."""
-    return place or torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
 
 
 def _bitsandbytes_8bit(dtype: torch.dtype) -> Any:
@@ -202,12 +204,15 @@ def _with_adapter(model: Any, folder: Path, merged: bool) -> Any:
     _need("peft", "train", f"adapter {folder}")
     from mglmm.model.lora import load_lora, merge
 
-    if not (folder / "adapter_config.json").is_file():
-        raise UserError(f"adapter {folder}: holds no adapter_config.json; give the folder `adapter` of a LoRA training")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise UserError(f"adapter {folder}: holds no {name}; give the folder `adapter` of a LoRA training")
     try:
-        adapted = load_lora(model, folder)
-    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-        raise UserError(f"adapter {folder}: does not fit the model ({_first_line(error)})") from error
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=".*missing adapter keys")
+            adapted = load_lora(model, folder.resolve())
+    except (*WRONG_FILES, UserWarning) as error:
+        raise UserError(f"adapter {folder}: does not fit the model ({first_line(error)})") from error
     return merge(adapted) if merged else adapted.get_base_model()
 
 
@@ -252,10 +257,6 @@ def _downloaded(hub_id: str, patterns: Sequence[str]) -> str:
         return snapshot_download(hub_id, allow_patterns=list(patterns))
     except (OSError, ValueError) as error:
         raise UserError(
-            f"model {hub_id}: no such folder, and it cannot be had from the hub ({_first_line(error)}); "
+            f"model {hub_id}: no such folder, and it cannot be had from the hub ({first_line(error)}); "
             "give 'default', a saved model's folder, or a hub id like owner/name"
         ) from error
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]

@@ -9,6 +9,7 @@ from peft import LoraConfig, PeftModel, get_peft_model
 from torch import nn
 from transformers import PreTrainedModel
 
+from mglmm.model.errors import first_line
 from mglmm.schema import UserError
 
 
@@ -37,7 +38,7 @@ def add_lora(model: PreTrainedModel, lora: Mapping[str, Any], trained: Sequence[
     try:
         return get_peft_model(model, LoraConfig(**arguments))
     except (TypeError, ValueError) as error:
-        raise UserError(f"lora: {str(error).splitlines()[0]}") from error
+        raise UserError(f"lora: {first_line(error)}") from error
 
 
 def module_names(model: nn.Module, patterns: Sequence[str]) -> list[str]:

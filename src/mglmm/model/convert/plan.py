@@ -10,6 +10,7 @@ from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.convert import layouts, sam_shapes
 from mglmm.model.convert.layouts import Layout
 from mglmm.model.convert.tensors import TensorFiles
+from mglmm.model.errors import WRONG_FILES, first_line
 from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration
 from mglmm.schema import UserError
 
@@ -92,8 +93,8 @@ def _our_shapes(config: MGLMMConfig, where: Path) -> dict[str, Shape]:
     try:
         with torch.device("meta"):
             model = MGLMMForConditionalGeneration(config)
-    except (ValueError, KeyError, RuntimeError, ZeroDivisionError) as error:
-        raise UserError(f"{where}: no model has this configuration ({str(error).splitlines()[0]})") from error
+    except (*WRONG_FILES, ZeroDivisionError) as error:
+        raise UserError(f"{where}: no model has this configuration ({first_line(error)})") from error
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
