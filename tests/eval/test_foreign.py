@@ -490,7 +490,8 @@ def test_a_folder_of_a_run_is_not_overwritten(tmp_path, capsys):
 
 def test_runs_given_as_lengths_are_compressed():
     rle = square(4)
-    runs = masks._runs(rle["counts"]).tolist()
+    flat = masks.decode(rle).T.ravel()
+    runs = np.diff([0, *np.flatnonzero(np.diff(flat)) + 1, len(flat)]).tolist()
     assert checked_rle({"size": [8, 9], "counts": runs}) == rle
     with pytest.raises(ValueError, match="fill 8 x 9"):
         checked_rle({"size": [8, 9], "counts": [*runs, 1]})

@@ -242,7 +242,7 @@ def test_generalized_groups():
 
 
 def test_a_real_predictor(tiny_model_dir, tmp_path):
-    options = {"model": str(tiny_model_dir), "inputs": Inputs((2**30, 2**30 + 1)), "device": "cpu"}
+    options = {"model": str(tiny_model_dir), "inputs": Inputs((2**30, 2**30 + 1)), "loading": {"device": "cpu"}}
     options |= {"measures": WORDS, "limit": 1, "max_new_tokens": 8}
     result = run.run_benchmark("world-all", out=tmp_path, **options)
     assert set(result["benchmarks"]) == set(SUITES["world-all"])
