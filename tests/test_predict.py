@@ -156,6 +156,8 @@ def test_refused_instructions(predictor: Predictor, picture: Image.Image, instru
 
 
 def test_refused_length(predictor: Predictor, picture: Image.Image) -> None:
+    with pytest.raises(UserError, match="batch_size is 0"):
+        predictor.ask_many([(picture, "What?")], batch_size=0)
     with pytest.raises(UserError, match="max_new_tokens is 0"):
         predictor.ask(picture, "Hello.", max_new_tokens=0)
 

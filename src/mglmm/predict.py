@@ -109,8 +109,10 @@ class Predictor:
         A picture that stands in several pairs of a batch is read and encoded for masks once.
 
         Raises:
-            UserError: as `ask`.
+            UserError: as `ask`, or `batch_size` is below 1.
         """
+        if batch_size is not None and batch_size < 1:
+            raise UserError(f"batch_size is {batch_size}; it must be at least 1")
         size = batch_size or max(len(questions), 1)
         answers: list[ImagePrediction] = []
         for start in range(0, len(questions), size):

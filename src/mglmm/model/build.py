@@ -45,7 +45,7 @@ CHAT_TEMPLATE = (
     "{{ ' ASSISTANT:' if message.role == 'user' else '</s>' }}"
     "{% endfor %}"
 )
-"""LLaVA v1's conversation, with the image wrapped as in the published model (REFERENCE section 1)."""
+"""LLaVA v1's conversation, with the image wrapped as in the published model (arXiv 2409.13407)."""
 
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:

@@ -14,7 +14,7 @@ class MGLMMConfig(PreTrainedConfig):
     training loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss + points *
     point_loss`.
 
-    Source: published weights 1.0 / 2.0 / 0.5; the rest is ours (arXiv 2409.13407; REFERENCE section 1).
+    Source: published weights 1.0 / 2.0 / 0.5; the rest is ours (arXiv 2409.13407).
     """
 
     model_type = "mglmm"

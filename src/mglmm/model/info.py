@@ -9,6 +9,7 @@ from PIL import Image
 from torch import nn
 from transformers import AutoConfig, PreTrainedConfig
 
+from mglmm.images import MAX_PIXELS
 from mglmm.model import families
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.errors import WRONG_FILES, first_line
@@ -70,8 +71,10 @@ def describe(name: str, image_size: tuple[int, int] = (480, 640)) -> ModelInfo:
         image_size: height and width of the picture that the estimates are about.
 
     Raises:
-        UserError: there is no such model, it is of another kind, or its files do not belong together.
+        UserError: there is no such model or picture, it is of another kind, or its files do not belong together.
     """
+    if image_size[0] * image_size[1] > MAX_PIXELS:
+        raise UserError(f"image size {image_size[0]}x{image_size[1]}: above the limit of {MAX_PIXELS:,} pixels")
     folder = source_folder(name, _CONFIG_FILES)
     try:
         config = AutoConfig.from_pretrained(folder)

@@ -5,7 +5,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 
 DICE_SCALE = 1000.0
 DICE_EPS = 1e-6
-"""Source: the authors' training code (oracle conventions, point 7)."""
+"""Source: the authors' training code (arXiv 2409.13407)."""
 
 
 def mask_bce(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:

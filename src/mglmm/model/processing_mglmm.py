@@ -26,7 +26,7 @@ ADDED_TOKENS = (
     grounding.PHRASE_START,
     grounding.PHRASE_END,
 )
-"""In the published order, so that ids agree with converted checkpoints (REFERENCE section 1)."""
+"""In the published order, so that ids agree with converted checkpoints (arXiv 2409.13407 and its code)."""
 
 POINTS = 256
 """Points of an image whose words `MGLMMProcessor.point_targets` tells. Ours."""
@@ -315,7 +315,7 @@ class MGLMMProcessor(ProcessorMixin):
     def resize_masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """float[M, H, W]: logits float[M, h, w] of the S x S frame brought back to the image's `size` (height, width).
 
-        Source: SAM's post-processing (oracle conventions, point 6): to S x S, crop, to the original size, bilinear.
+        Source: SAM's post-processing (arXiv 2304.02643, its code): to S x S, crop, to the original size, bilinear.
         """
         if len(mask_logits) == 0:
             return mask_logits.new_zeros(0, *size)

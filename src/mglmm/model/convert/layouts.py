@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from mglmm.model.processing_mglmm import ADDED_TOKENS
 from mglmm.schema import UserError
 
 SAM = "sam."
 LANGUAGE = "lmm.model.language_model."
 PROJECTOR = "lmm.model.multi_modal_projector."
-PHRASE_TOKENS = ("<im_start>", "<im_end>", "<bbox>", "<point>", "[SEG]", "<p>", "</p>")
 
 
 @dataclass(frozen=True)
@@ -34,8 +34,8 @@ class Layout:
 
 OVERVIEW = "The <im_start><image><im_end> provides an overview of the picture.\n"
 LAYOUTS = (
-    Layout("MGLMM", "model.segment_encoder.", PHRASE_TOKENS, OVERVIEW),
-    Layout("GLaMM", "model.grounding_encoder.", PHRASE_TOKENS, OVERVIEW),
+    Layout("MGLMM", "model.segment_encoder.", ADDED_TOKENS, OVERVIEW),
+    Layout("GLaMM", "model.grounding_encoder.", ADDED_TOKENS, OVERVIEW),
     Layout("LISA", "model.visual_model.", ("[SEG]", "<im_start>", "<im_end>"), "<im_start><image><im_end>\n"),
 )
 
