@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mglmm.annotate.annotator import AnnotatorDownError
+from mglmm.annotate.annotator import AnnotatorDownError, PictureRefusedError
 from mglmm.annotate.records import Finished, Scene
 from mglmm.annotate.stages import Prepare
 from mglmm.annotate.store import Store
@@ -161,7 +161,9 @@ class Engine:
             self.outcome.unfinished.append(name)
             self.outcome.stopped = error
         elif isinstance(error, Exception):
-            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            reason = (
+                str(error) if isinstance(error, UserError | PictureRefusedError) else f"{type(error).__name__}: {error}"
+            )
             self._quarantine(job.index, job.stage, " ".join(reason.split()))
         else:
             raise error

@@ -73,6 +73,12 @@ class EndpointOptions(Recipe):
     """Over all runs into one folder and all endpoints; see `ledger.BudgetSpentError`."""
     extra: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _money_has_prices(self) -> "EndpointOptions":
+        if self.max_usd is not None and not (self.usd_per_million_prompt or self.usd_per_million_completion):
+            raise ValueError("max_usd needs usd_per_million_prompt or usd_per_million_completion")
+        return self
+
 
 class AnnotateRecipe(Recipe):
     """A run of the pipeline.
