@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import ValidationError
 
 from mglmm.annotate.endpoint import _answer_of
+from mglmm.annotate.ledger import Answer, Ledger, Totals
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.run import run
 from mglmm.annotate.summary import Summary
@@ -188,6 +189,27 @@ def test_refused_picture_goes_to_quarantine(tmp_path: Path, status: int) -> None
     assert said["reason"] == f"{endpoint.url}: {status} status {status}" and said["stage"] == "annotate"
 
 
+def test_damaged_ledger_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"no data base " * 100)
+    with (
+        serving() as endpoint,
+        pytest.raises(UserError, match=r"ledger\.sqlite: file is not a database; .*move it away"),
+    ):
+        annotate(endpoint, tmp_path)
+
+
+def test_totals_are_those_of_the_file(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.add("a", "m", Answer("x", 10, 2, 3), 0.5, 1.0)
+    ledger.add_failure("m", "RateLimitError", 4, 1.0)
+    ledger.add("b", "m", Answer("y", 5, 1, 1), 0.25, 1.0)
+    assert ledger.totals() == Totals(2, 8, 1, 15, 3, 0.75)
+    ledger.close()
+    again = Ledger(tmp_path / "ledger.sqlite")
+    assert again.totals() == ledger.totals() and again.known("b") == Answer("y", 5, 1, 1)
+    again.close()
+
+
 def test_budget_needs_prices() -> None:
     with pytest.raises(ValidationError, match="max_usd needs usd_per_million_prompt"):
         recipe("http://127.0.0.1:1/v1", max_usd=5)
@@ -290,7 +312,6 @@ def test_edited_prompts_are_used_and_told(tmp_path: Path) -> None:
 
 def test_key_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mglmm.annotate.endpoint import EndpointAnnotator
-    from mglmm.annotate.ledger import Ledger
     from mglmm.annotate.prompts import load_prompts
 
     monkeypatch.setenv("MY_KEY", "secret")

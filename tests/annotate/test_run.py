@@ -167,6 +167,58 @@ def test_parts_share_a_list(tmp_path: Path) -> None:
     ]
 
 
+def test_smaller_share_shrinks_nothing(tmp_path: Path) -> None:
+    """What is done stays in all results, and what is not done anew is no more and no less."""
+    options = recipe(export={"forms": ("mgsc", "review")})
+    run("world:3:7@128", tmp_path, options, limit=3)
+    whole = files(tmp_path)
+    assert run("world:3:7@128", tmp_path, options, limit=1).pictures == 3
+    assert files(tmp_path) == whole
+    summary = run("world:3:7@128", tmp_path, options, part=Part(3, 4))
+    assert (summary.pictures, summary.finished_now) == (4, 1)
+    assert [s.id for s in samples(tmp_path)] == [f"world-{seed}" for seed in range(3, 7)]
+
+
+def test_files_of_an_earlier_export_go(tmp_path: Path) -> None:
+    options = recipe(export={"forms": ("mgsc",)})
+    run("world:3:4@128", tmp_path, options)
+    stale = tmp_path / "mgsc" / "annotations" / "stale.json"
+    stale.write_text("{}")
+    run("world:3:4@128", tmp_path, options)
+    assert not stale.exists() and list((tmp_path / "mgsc" / "annotations").glob("*.json"))
+
+
+def test_part_without_pictures_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no picture is in part 5/8, there are 2 in all"):
+        run("world:3:5@128", tmp_path / "out", recipe(), part=Part(5, 8))
+    assert not (tmp_path / "out").exists()
+
+
+def test_goes_on_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun with a relative --out, gone on with from elsewhere, and moved: the pictures are found."""
+    (tmp_path / "one" / "deeper").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one")
+    run("world:3:5@128", Path("out"), recipe(), limit=1)
+    monkeypatch.chdir(tmp_path / "one" / "deeper")
+    run("world:3:5@128", Path("../out"), recipe())
+    assert [s.image for s in samples(Path("../out"))] == ["images/world-3.png", "images/world-4.png"]
+    (tmp_path / "one" / "out").rename(tmp_path / "moved")
+    run("world:3:5@128", tmp_path / "moved", recipe())
+    assert check(str(tmp_path / "moved" / "samples.jsonl"), images=True).num_broken == 0
+
+
+def test_slash_at_the_end_makes_no_other_run(photos: Path, tmp_path: Path) -> None:
+    run(str(photos), tmp_path / "out", recipe(), limit=1)
+    assert run(f"{photos}/", tmp_path / "out", recipe(), limit=1).finished_now == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\udcff"])
+def test_damaged_run_file_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(UserError, match=r"run\.json: is damaged .*remove it .* choose another --out"):
+        run("world:3:4@128", tmp_path, recipe())
+
+
 def test_times_and_provenance_are_kept(tmp_path: Path) -> None:
     run("world:3:4@128", tmp_path, recipe(seed=5))
     (path,) = (tmp_path / "records").rglob("*.json")
