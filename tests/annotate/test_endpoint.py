@@ -189,6 +189,15 @@ def test_refused_picture_goes_to_quarantine(tmp_path: Path, status: int) -> None
     assert said["reason"] == f"{endpoint.url}: {status} status {status}" and said["stage"] == "annotate"
 
 
+def test_refusing_every_picture_stops_the_run(tmp_path: Path) -> None:
+    with (
+        serving(lambda n, r: Reply(status=400)) as endpoint,
+        pytest.raises(UserError, match="400 status 400; given up after 2 pictures in a row"),
+    ):
+        annotate(endpoint, tmp_path, images="world:0:20@128", concurrency=1)
+    assert len((tmp_path / "quarantine.jsonl").read_text().splitlines()) < 10
+
+
 def test_damaged_ledger_is_told(tmp_path: Path) -> None:
     (tmp_path / "ledger.sqlite").write_bytes(b"no data base " * 100)
     with (

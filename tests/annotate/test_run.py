@@ -1,5 +1,6 @@
 """Runs from beginning to end: what is written, going on after a kill, pictures that cannot be done."""
 
+import io
 import json
 import os
 import random
@@ -20,7 +21,7 @@ from mglmm.annotate.records import Finished
 from mglmm.annotate.run import Part, run
 from mglmm.cli import main
 from mglmm.data.convert import check, convert
-from mglmm.data.records import read
+from mglmm.data.records import read, write_parquet
 from mglmm.eval.foreign import score_files
 from mglmm.schema import Sample, Segment, UserError, read_jsonl
 
@@ -217,6 +218,32 @@ def test_damaged_run_file_is_told(tmp_path: Path, text: str) -> None:
     (tmp_path / "run.json").write_text(text, errors="surrogateescape")
     with pytest.raises(UserError, match=r"run\.json: is damaged .*remove it .* choose another --out"):
         run("world:3:4@128", tmp_path, recipe())
+
+
+def test_embedded_images_of_like_ids_are_kept_apart(tmp_path: Path) -> None:
+    found = []
+    for name, color in (("a/b", "red"), ("a__b", "blue")):
+        picture = io.BytesIO()
+        Image.new("RGB", (32, 32), color).save(picture, "PNG")
+        sample = Sample(id=name, image=f"{name}.png", size=(32, 32), source="test")
+        found.append((sample, picture.getvalue()))
+    write_parquet(found, 2, str(tmp_path / "in"), "train")
+    run(str(tmp_path / "in"), tmp_path / "out", recipe())
+    colors = [Image.open(tmp_path / "out" / s.image).getpixel((5, 5)) for s in samples(tmp_path / "out")]
+    assert colors == [(255, 0, 0), (0, 0, 255)]
+
+
+def test_prompts_are_written_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annotate", "world:3:4", "--write-prompts", str(tmp_path / "prompts")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "prompts").exists()
+
+
+@pytest.mark.parametrize("form", ["", "review"])
+def test_pages_that_are_there_are_named(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "embedded.model=null", "--set", f"export.forms=[{form}]"]
+    assert main(["annotate", "world:3:4@128", "--out", str(tmp_path), *settings]) == 0
+    said = capsys.readouterr().out
+    assert "summary.html" in said and ("review.html" in said) == bool(form)
 
 
 def test_times_and_provenance_are_kept(tmp_path: Path) -> None:

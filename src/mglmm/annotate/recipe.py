@@ -104,7 +104,7 @@ class AnnotateRecipe(Recipe):
     workers: Annotated[int, Field(ge=0)] | None = None
     """Processes for what needs no model; 0: none, all in this one; null: as many as there are processors."""
     give_up_after: Annotated[int, Field(ge=1)] = 8
-    """So many pictures in a row that an endpoint does not answer stop the run."""
+    """So many pictures in a row that an endpoint does not answer, or refuses, stop the run."""
 
     @model_validator(mode="after")
     def _endpoints_exist(self) -> "AnnotateRecipe":

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import mglmm
-from mglmm.annotate.embedded import EmbeddedAnnotator
+from mglmm.annotate.embedded import EmbeddedAnnotator, embedded_name
 from mglmm.annotate.endpoint import EndpointAnnotator
 from mglmm.annotate.engine import Engine, Outcome, Processes, Workers, num_workers
 from mglmm.annotate.export import export_all
@@ -121,7 +121,7 @@ def provenance_of(recipe: AnnotateRecipe, prompts: Prompts) -> dict[str, Any]:
     """What every record says of how it was made; what differs between runs of the same (times) stays in the store."""
     text = json.dumps(recipe.identity(), sort_keys=True)
     models = {
-        name: recipe.endpoints[who].model if who in recipe.endpoints else f"embedded ({recipe.embedded.model})"
+        name: recipe.endpoints[who].model if who in recipe.endpoints else embedded_name(recipe.embedded)
         for name, who in (("label", recipe.label), ("compose", recipe.compose), ("verify", recipe.verify))
         if who is not None
     }
