@@ -269,8 +269,9 @@ def _answer_of(body: str, attempts: int) -> Answer:
 def _tokens(usage: Any, name: str) -> int:
     """A count of tokens; 0 where the server does not tell it."""
     count = usage.get(name) if isinstance(usage, Mapping) else None
-    told = isinstance(count, int | float) and not isinstance(count, bool) and 0 <= count < 2**53
-    return int(count) if told else 0
+    if not isinstance(count, int | float) or isinstance(count, bool):
+        return 0
+    return int(count) if 0 <= count < 2**53 else 0
 
 
 def _parsed(text: str, form: type[A]) -> A | Fault:

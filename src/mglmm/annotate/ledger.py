@@ -99,11 +99,17 @@ class Ledger:
         return dict(self._do("SELECT outcome, COUNT(*) FROM calls GROUP BY outcome ORDER BY outcome"))
 
     def _count(self, model: str, outcome: str, answer: Answer, usd: float, seconds: float) -> None:
-        took = (answer.attempts, answer.prompt_tokens, answer.completion_tokens, usd)
-        self._do("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)", model, outcome, *took, seconds)
-        answered = outcome == "answered"
-        one = Totals(int(answered), answer.attempts, int(not answered), *took[1:])
-        self._totals = Totals(*(old + new for old, new in zip(self._totals, one, strict=True)))
+        values = (model, outcome, answer.attempts, answer.prompt_tokens, answer.completion_tokens, usd, seconds)
+        self._do("INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?)", *values)
+        answered, old = outcome == "answered", self._totals
+        self._totals = Totals(
+            answered=old.answered + answered,
+            attempts=old.attempts + answer.attempts,
+            failed=old.failed + (not answered),
+            prompt_tokens=old.prompt_tokens + answer.prompt_tokens,
+            completion_tokens=old.completion_tokens + answer.completion_tokens,
+            usd=old.usd + usd,
+        )
 
     def _do(self, sql: str, *values: object) -> list[Any]:
         """The rows of a statement."""
