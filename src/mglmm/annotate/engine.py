@@ -90,8 +90,8 @@ class Processes:
 class Engine:
     """Runs the stages of pictures, several at once; one that fails never stops the others.
 
-    `lookahead`: pictures under way. `give_up_after`: so many in a row that an annotator does not answer, or refuses, end
-    the run.
+    `lookahead`: pictures under way. `give_up_after`: so many in a row that an annotator does not answer, or refuses,
+    end the run.
     """
 
     def __init__(
