@@ -13,6 +13,8 @@ from mglmm.schema import UserError
 def annotate(options: argparse.Namespace) -> None:
     """Annotate pictures: mask trees, labels, captions and grounded captions; goes on where an earlier run stopped."""
     if options.write_prompts is not None:
+        if options.images is not None or options.out is not None:
+            raise UserError("--write-prompts only writes the prompts; give it without IMAGES and --out")
         from mglmm.annotate.prompts import write_prompts
 
         write_prompts(options.write_prompts)
@@ -37,7 +39,8 @@ def annotate(options: argparse.Namespace) -> None:
     )
     for line in lines(summary):
         print(line)
-    print(f"pages: {options.out / 'summary.html'}, {options.out / 'review.html'}")
+    pages = (options.out / name for name in ("summary.html", "review.html"))
+    print(f"pages: {', '.join(str(path) for path in pages if path.is_file())}")
     if summary.quarantined:
         print(f"mglmm: {summary.quarantined} pictures in quarantine; quarantine.jsonl says why", file=sys.stderr)
 

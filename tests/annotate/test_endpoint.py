@@ -10,7 +10,10 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
+from mglmm.annotate.endpoint import _answer_of
+from mglmm.annotate.ledger import Answer, Ledger, Totals
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.run import run
 from mglmm.annotate.summary import Summary
@@ -107,12 +110,12 @@ def test_concurrency_is_bounded_and_used(tmp_path: Path) -> None:
         (Reply(status=429, headers=NOW), False),
         (Reply(status=500, headers=NOW), False),
         (Reply('{"label": "gad', finish_reason="length"), True),
-        (Reply(body=b'{"choices": [{"mess'), True),
+        (Reply(body=b'{"choices": [{"message": {"content": null}}], "usage": "dear"}'), True),
         (Reply(json.dumps({"label": 3})), True),
         (Reply(json.dumps({"caption": "Here is <998>a gadget</998>.", "label": "x", "confidence": 1})), True),
         (Reply(json.dumps({"label": "cat", "caption": "A dog in grass.", "confidence": 1})), True),
     ],
-    ids=["429", "500", "cut short", "body cut short", "wrong form", "wrong ids", "label not in caption"],
+    ids=["429", "500", "cut short", "no text, no usage", "wrong form", "wrong ids", "label not in caption"],
 )
 def test_bad_answers_are_asked_again(tmp_path: Path, reply: Reply, invalid: bool) -> None:
     """Every third call goes wrong once: the results are those of an undisturbed run, and each request is counted."""
@@ -126,6 +129,100 @@ def test_bad_answers_are_asked_again(tmp_path: Path, reply: Reply, invalid: bool
     if invalid:
         assert summary.ledger.answered == len(endpoint.requests)
         assert any(len(request["messages"]) == 3 for request in endpoint.requests)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"choices": [{"mess',
+        b'{"error": {"message": "the engine is overloaded"}}',
+        b"<html><body>Please log in.</body></html>",
+        b'{"choices": []}',
+        b'{"choices": [{"message": {}}]}',
+        b"[1, 2]",
+    ],
+)
+def test_bodies_that_are_no_answer_are_failures(tmp_path: Path, body: bytes) -> None:
+    """They are told, and not kept: the next run asks again."""
+    with (
+        serving(lambda n, r: Reply(body=body)) as endpoint,
+        pytest.raises(UserError, match="no chat completion: .*run the same command again"),
+    ):
+        annotate(endpoint, tmp_path, concurrency=1)
+    assert samples(tmp_path) == []
+    with serving() as endpoint:
+        summary = annotate(endpoint, tmp_path)
+    assert summary.finished == 2 and summary.invalid_answers == 0
+    assert summary.outcomes["no completion"] == summary.ledger.failed == 2
+
+
+@pytest.mark.parametrize(
+    ("usage", "counts"),
+    [
+        ({"prompt_tokens": 7, "completion_tokens": 2.0}, (7, 2)),
+        ({"prompt_tokens": "many", "completion_tokens": -1}, (0, 0)),
+        ({"prompt_tokens": 10**30, "completion_tokens": True}, (0, 0)),
+        ([7, 2], (0, 0)),
+        (None, (0, 0)),
+    ],
+)
+def test_usage_is_counted_where_it_is_told(usage: Any, counts: tuple[int, int]) -> None:
+    body = json.dumps({"choices": [{"message": {"content": None}}], "usage": usage})
+    assert _answer_of(body, 1) == ("", *counts, 1)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+def test_refused_picture_goes_to_quarantine(tmp_path: Path, status: int) -> None:
+    """One prompt is refused: its picture is left out with the reason, the other is finished."""
+    refused: list[int] = []
+
+    def behavior(number: int, request: dict[str, Any]) -> Reply:
+        if not refused:
+            refused.append(number)
+            return Reply(status=status)
+        return sensible(number, request)
+
+    with serving(behavior) as endpoint:
+        summary = annotate(endpoint, tmp_path)
+    assert (summary.finished, summary.quarantined) == (1, 1)
+    said = json.loads((tmp_path / "quarantine.jsonl").read_text())
+    assert said["reason"] == f"{endpoint.url}: {status} status {status}" and said["stage"] == "annotate"
+
+
+def test_refusing_every_picture_stops_the_run(tmp_path: Path) -> None:
+    with (
+        serving(lambda n, r: Reply(status=400)) as endpoint,
+        pytest.raises(UserError, match="400 status 400; given up after 2 pictures in a row"),
+    ):
+        annotate(endpoint, tmp_path, images="world:0:20@128", concurrency=1)
+    assert len((tmp_path / "quarantine.jsonl").read_text().splitlines()) < 10
+
+
+def test_damaged_ledger_is_told(tmp_path: Path) -> None:
+    (tmp_path / "ledger.sqlite").write_bytes(b"no data base " * 100)
+    with (
+        serving() as endpoint,
+        pytest.raises(UserError, match=r"ledger\.sqlite: file is not a database; .*move it away"),
+    ):
+        annotate(endpoint, tmp_path)
+
+
+def test_totals_are_those_of_the_file(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "ledger.sqlite")
+    ledger.add("a", "m", Answer("x", 10, 2, 3), 0.5, 1.0)
+    ledger.add_failure("m", "RateLimitError", 4, 1.0)
+    ledger.add("b", "m", Answer("y", 5, 1, 1), 0.25, 1.0)
+    assert ledger.totals() == Totals(2, 8, 1, 15, 3, 0.75)
+    ledger.close()
+    again = Ledger(tmp_path / "ledger.sqlite")
+    assert again.totals() == ledger.totals() and again.known("b") == Answer("y", 5, 1, 1)
+    again.close()
+
+
+def test_budget_needs_prices() -> None:
+    with pytest.raises(ValidationError, match="max_usd needs usd_per_million_prompt"):
+        recipe("http://127.0.0.1:1/v1", max_usd=5)
+    assert recipe("http://127.0.0.1:1/v1", max_usd=5, usd_per_million_completion=1).endpoints["vlm"].max_usd == 5
 
 
 def test_answers_that_stay_bad_reject_the_mask(tmp_path: Path) -> None:
@@ -224,7 +321,6 @@ def test_edited_prompts_are_used_and_told(tmp_path: Path) -> None:
 
 def test_key_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from mglmm.annotate.endpoint import EndpointAnnotator
-    from mglmm.annotate.ledger import Ledger
     from mglmm.annotate.prompts import load_prompts
 
     monkeypatch.setenv("MY_KEY", "secret")

@@ -77,6 +77,18 @@ def test_masks_beside_pictures_in_the_form_of_sa1b(tmp_path: Path, scene: Image.
         propose(scene.crop((0, 0, 100, 120)), str(tmp_path / "sa_7.png"), None, ProposalOptions())
 
 
+@pytest.mark.parametrize("text", ['{"notes": "mine"}', '{"image": {}}', '["image", "annotations"]'])
+def test_other_json_beside_a_picture_is_not_taken_for_masks(tmp_path: Path, scene: Image.Image, text: str) -> None:
+    (tmp_path / "a.json").write_text(text)
+    assert {p.origin for p in propose(scene, str(tmp_path / "a.png"), None, ProposalOptions())} == {"regions"}
+
+
+def test_damaged_masks_beside_a_picture_are_told(tmp_path: Path, scene: Image.Image) -> None:
+    (tmp_path / "a.json").write_text('{"image": {"image_id": 7')
+    with pytest.raises(UserError, match=r"a\.json"):
+        propose(scene, str(tmp_path / "a.png"), None, ProposalOptions())
+
+
 def test_masks_of_label_maps(tmp_path: Path, scene: Image.Image) -> None:
     values = (disc(40).astype(np.uint8) + disc(15)).astype(np.uint8)
     Image.fromarray(values).save(tmp_path / "a.png")

@@ -1,5 +1,6 @@
 """Runs from beginning to end: what is written, going on after a kill, pictures that cannot be done."""
 
+import io
 import json
 import os
 import random
@@ -20,7 +21,7 @@ from mglmm.annotate.records import Finished
 from mglmm.annotate.run import Part, run
 from mglmm.cli import main
 from mglmm.data.convert import check, convert
-from mglmm.data.records import read
+from mglmm.data.records import read, write_parquet
 from mglmm.eval.foreign import score_files
 from mglmm.schema import Sample, Segment, UserError, read_jsonl
 
@@ -165,6 +166,84 @@ def test_parts_share_a_list(tmp_path: Path) -> None:
         ["world-3", "world-5", "world-7"],
         ["world-4", "world-6"],
     ]
+
+
+def test_smaller_share_shrinks_nothing(tmp_path: Path) -> None:
+    """What is done stays in all results, and what is not done anew is no more and no less."""
+    options = recipe(export={"forms": ("mgsc", "review")})
+    run("world:3:7@128", tmp_path, options, limit=3)
+    whole = files(tmp_path)
+    assert run("world:3:7@128", tmp_path, options, limit=1).pictures == 3
+    assert files(tmp_path) == whole
+    summary = run("world:3:7@128", tmp_path, options, part=Part(3, 4))
+    assert (summary.pictures, summary.finished_now) == (4, 1)
+    assert [s.id for s in samples(tmp_path)] == [f"world-{seed}" for seed in range(3, 7)]
+
+
+def test_files_of_an_earlier_export_go(tmp_path: Path) -> None:
+    options = recipe(export={"forms": ("mgsc",)})
+    run("world:3:4@128", tmp_path, options)
+    stale = tmp_path / "mgsc" / "annotations" / "stale.json"
+    stale.write_text("{}")
+    run("world:3:4@128", tmp_path, options)
+    assert not stale.exists() and list((tmp_path / "mgsc" / "annotations").glob("*.json"))
+
+
+def test_part_without_pictures_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no picture is in part 5/8, there are 2 in all"):
+        run("world:3:5@128", tmp_path / "out", recipe(), part=Part(5, 8))
+    assert not (tmp_path / "out").exists()
+
+
+def test_goes_on_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begun with a relative --out, gone on with from elsewhere, and moved: the pictures are found."""
+    (tmp_path / "one" / "deeper").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "one")
+    run("world:3:5@128", Path("out"), recipe(), limit=1)
+    monkeypatch.chdir(tmp_path / "one" / "deeper")
+    run("world:3:5@128", Path("../out"), recipe())
+    assert [s.image for s in samples(Path("../out"))] == ["images/world-3.png", "images/world-4.png"]
+    (tmp_path / "one" / "out").rename(tmp_path / "moved")
+    run("world:3:5@128", tmp_path / "moved", recipe())
+    assert check(str(tmp_path / "moved" / "samples.jsonl"), images=True).num_broken == 0
+
+
+def test_slash_at_the_end_makes_no_other_run(photos: Path, tmp_path: Path) -> None:
+    run(str(photos), tmp_path / "out", recipe(), limit=1)
+    assert run(f"{photos}/", tmp_path / "out", recipe(), limit=1).finished_now == 0
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "\udcff"])
+def test_damaged_run_file_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(UserError, match=r"run\.json: is damaged .*remove it .* choose another --out"):
+        run("world:3:4@128", tmp_path, recipe())
+
+
+def test_embedded_images_of_like_ids_are_kept_apart(tmp_path: Path) -> None:
+    found = []
+    for name, color in (("a/b", "red"), ("a__b", "blue")):
+        picture = io.BytesIO()
+        Image.new("RGB", (32, 32), color).save(picture, "PNG")
+        sample = Sample(id=name, image=f"{name}.png", size=(32, 32), source="test")
+        found.append((sample, picture.getvalue()))
+    write_parquet(found, 2, str(tmp_path / "in"), "train")
+    run(str(tmp_path / "in"), tmp_path / "out", recipe())
+    colors = [Image.open(tmp_path / "out" / s.image).getpixel((5, 5)) for s in samples(tmp_path / "out")]
+    assert colors == [(255, 0, 0), (0, 0, 255)]
+
+
+def test_prompts_are_written_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["annotate", "world:3:4", "--write-prompts", str(tmp_path / "prompts")]) == 2
+    assert capsys.readouterr().err.count("\n") == 1 and not (tmp_path / "prompts").exists()
+
+
+@pytest.mark.parametrize("form", ["", "review"])
+def test_pages_that_are_there_are_named(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    settings = ["--set", "embedded.model=null", "--set", f"export.forms=[{form}]"]
+    assert main(["annotate", "world:3:4@128", "--out", str(tmp_path), *settings]) == 0
+    said = capsys.readouterr().out
+    assert "summary.html" in said and ("review.html" in said) == bool(form)
 
 
 def test_times_and_provenance_are_kept(tmp_path: Path) -> None:

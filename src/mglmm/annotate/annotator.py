@@ -69,6 +69,10 @@ class AnnotatorDownError(Exception):
     """An annotator does not answer, after all retries: the picture is left for another run."""
 
 
+class PictureRefusedError(Exception):
+    """An annotator answers others, but refuses what is asked about this picture: it goes into quarantine."""
+
+
 async def together(calls: Sequence[Coroutine[Any, Any, R]]) -> list[R]:
     """The results of calls that are made at once; if one fails, the others are given up."""
     tasks = [asyncio.create_task(call) for call in calls]

@@ -51,6 +51,11 @@ class EmbeddedOptions(Recipe):
     max_wholes: Annotated[int, Field(ge=0)] = 2
 
 
+def embedded_name(options: EmbeddedOptions) -> str:
+    """What the provenance calls the annotator."""
+    return f"embedded ({options.model or 'no model'})"
+
+
 class EmbeddedAnnotator:
     """See the module. What it says carries who says it: "given", "model:NAME" or "measured"."""
 
@@ -59,7 +64,7 @@ class EmbeddedAnnotator:
     def __init__(self, options: EmbeddedOptions, predictor: "Predictor | None" = None) -> None:
         """`predictor`: the model, if it is loaded already; else it is when it is first needed."""
         self.options = options
-        self.name = f"embedded ({options.model or 'no model'})"
+        self.name = embedded_name(options)
         self.needs_picture = options.model is not None
         self._predictor, self._lock = predictor, Lock()
 

@@ -1,16 +1,23 @@
 """Any OpenAI-compatible endpoint as an annotator: vLLM, `transformers serve`, llama.cpp, a cloud."""
 
 import asyncio
-import json
 import os
 import re
 import time
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from mglmm.annotate.annotator import AnnotatorDownError, DescriptionFaults, Tally, TextFaults, Verdict, together
+from mglmm.annotate.annotator import (
+    AnnotatorDownError,
+    DescriptionFaults,
+    PictureRefusedError,
+    Tally,
+    TextFaults,
+    Verdict,
+    together,
+)
 from mglmm.annotate.ledger import Answer, BudgetSpentError, Ledger, request_key
 from mglmm.annotate.prompts import Prompts
 from mglmm.annotate.recipe import EndpointOptions
@@ -55,6 +62,29 @@ class _CaptionAnswer(_Said):
 class _VerdictAnswer(_Said):
     right: bool
     reason: str
+
+
+class _Message(BaseModel):
+    content: str | None
+
+
+class _Choice(BaseModel):
+    message: _Message
+
+
+class _Body(BaseModel):
+    """What is read of the body of a response."""
+
+    choices: Annotated[list[_Choice], Field(min_length=1)]
+    usage: Any = None
+
+
+class _NoCompletionError(Exception):
+    """The body of a response is no chat completion."""
+
+
+_OF_THE_REQUEST = frozenset({400, 413, 422})
+"""Statuses that are about what one request holds: too long, too large, against the rules of the server."""
 
 
 class EndpointAnnotator:
@@ -168,7 +198,8 @@ class EndpointAnnotator:
 
         Raises:
             UserError: the endpoint refuses what every call holds: key, model, address.
-            AnnotatorDownError: it does not answer.
+            PictureRefusedError: it refuses what this call holds.
+            AnnotatorDownError: it does not answer, or with something that is no answer.
         """
         started = time.perf_counter()
         options = self.options
@@ -185,7 +216,14 @@ class EndpointAnnotator:
             raise AnnotatorDownError(f"{options.base_url}: {_reason(error)}, {taken} times") from error
         except APIError as error:
             self.ledger.add_failure(options.model, type(error).__name__, 1, time.perf_counter() - started)
-            raise AnnotatorDownError(f"{options.base_url}: {_reason(error)}") from error
+            about = isinstance(error, APIStatusError) and error.status_code in _OF_THE_REQUEST
+            kind = PictureRefusedError if about else AnnotatorDownError
+            raise kind(f"{options.base_url}: {_reason(error)}") from error
+        except _NoCompletionError as error:
+            self.ledger.add_failure(
+                options.model, "no completion", raw.retries_taken + 1, time.perf_counter() - started
+            )
+            raise AnnotatorDownError(f"{options.base_url}: {error}") from error
         usd = 1e-6 * answer.prompt_tokens * options.usd_per_million_prompt
         usd += 1e-6 * answer.completion_tokens * options.usd_per_million_completion
         self.ledger.add(key, options.model, answer, usd, time.perf_counter() - started)
@@ -215,14 +253,25 @@ def _content(prompt: str, view: View | None) -> list[dict[str, Any]]:
 
 
 def _answer_of(body: str, attempts: int) -> Answer:
-    """The answer in the body of a response; one that is cut short or has no text counts as an empty text."""
+    """The answer in the body of a response; a text that is null counts as empty.
+
+    Raises:
+        _NoCompletionError: the body is none of a chat completion.
+    """
     try:
-        value = json.loads(body)
-        text = value["choices"][0]["message"]["content"] or ""
-    except (ValueError, KeyError, IndexError, TypeError):
-        return Answer("", 0, 0, attempts)
-    usage = value.get("usage") or {}
-    return Answer(str(text), int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0), attempts)
+        found = _Body.model_validate_json(body)
+    except ValidationError as error:
+        raise _NoCompletionError(f"the answer is no chat completion: {' '.join(body.split())[:200]!r}") from error
+    text = found.choices[0].message.content or ""
+    return Answer(text, _tokens(found.usage, "prompt_tokens"), _tokens(found.usage, "completion_tokens"), attempts)
+
+
+def _tokens(usage: Any, name: str) -> int:
+    """A count of tokens; 0 where the server does not tell it."""
+    count = usage.get(name) if isinstance(usage, Mapping) else None
+    if not isinstance(count, int | float) or isinstance(count, bool):
+        return 0
+    return int(count) if 0 <= count < 2**53 else 0
 
 
 def _parsed(text: str, form: type[A]) -> A | Fault:
@@ -237,5 +286,10 @@ def _parsed(text: str, form: type[A]) -> A | Fault:
 
 
 def _reason(error: APIError) -> str:
-    status = f"{error.status_code} " if isinstance(error, APIStatusError) else ""
-    return status + " ".join(str(error.message).split())[:200]
+    """The status, if there is one, and what the server says."""
+    said = error.body.get("message") if isinstance(error.body, Mapping) else None
+    text = " ".join(str(said or error.message).split())[:200]
+    if not isinstance(error, APIStatusError):
+        return text
+    # the client's own words for bodies that it can read
+    return f"{error.status_code} " + text.removeprefix(f"Error code: {error.status_code}").removeprefix(" - ")

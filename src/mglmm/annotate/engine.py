@@ -10,7 +10,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from mglmm.annotate.annotator import AnnotatorDownError
+from mglmm.annotate.annotator import AnnotatorDownError, PictureRefusedError
 from mglmm.annotate.records import Finished, Scene
 from mglmm.annotate.stages import Prepare
 from mglmm.annotate.store import Store
@@ -90,7 +90,8 @@ class Processes:
 class Engine:
     """Runs the stages of pictures, several at once; one that fails never stops the others.
 
-    `lookahead`: pictures under way. `give_up_after`: so many in a row that an annotator does not answer end the run.
+    `lookahead`: pictures under way. `give_up_after`: so many in a row that an annotator does not answer, or refuses,
+    end the run.
     """
 
     def __init__(
@@ -161,8 +162,11 @@ class Engine:
             self.outcome.unfinished.append(name)
             self.outcome.stopped = error
         elif isinstance(error, Exception):
-            reason = str(error) if isinstance(error, UserError) else f"{type(error).__name__}: {error}"
+            told = isinstance(error, UserError | PictureRefusedError)
+            reason = str(error) if told else f"{type(error).__name__}: {error}"
             self._quarantine(job.index, job.stage, " ".join(reason.split()))
+            if isinstance(error, PictureRefusedError):
+                self._count_in_a_row(str(error))
         else:
             raise error
         done(job.index)
@@ -170,6 +174,10 @@ class Engine:
     def _leave(self, name: str, reason: str) -> None:
         self.outcome.unfinished.append(name)
         self.outcome.reason = reason
+        self._count_in_a_row(reason)
+
+    def _count_in_a_row(self, reason: str) -> None:
+        """End the run if no picture gets through: what is wrong is then no matter of single pictures."""
         self._in_a_row += 1
         if self._in_a_row >= self.give_up_after:
             self.outcome.stopped = UserError(f"{reason}; given up after {self._in_a_row} pictures in a row")

@@ -1,7 +1,6 @@
 """What a run leaves behind: samples in every form, official evaluation files, pages of statistics and review."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -12,7 +11,7 @@ from mglmm.annotate.recipe import ExportOptions
 from mglmm.annotate.records import Finished, Rejection
 from mglmm.annotate.review import write_review
 from mglmm.annotate.store import Store
-from mglmm.atomic import atomic_file
+from mglmm.atomic import atomic_file, atomic_folder
 from mglmm.browse import stats
 from mglmm.data import export as forms
 from mglmm.data.readers.mgsc import ROOT, SUBTREE
@@ -37,7 +36,7 @@ def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> int:
     The same records give the same bytes.
     """
     out = store.out
-    count = write_jsonl(out / SAMPLES, (_beside(f.sample, out) for f in finished(ids, store)))
+    count = write_jsonl(out / SAMPLES, (f.sample for f in finished(ids, store)))
     rejected = (Rejected(id=f.sample.id, rejection=r) for f in finished(ids, store) for r in f.rejections)
     write_jsonl(out / REJECTIONS, rejected)
     write_jsonl(out / QUARANTINE, (q for name in ids if (q := store.quarantined(name)) is not None))
@@ -52,13 +51,6 @@ def finished(ids: Sequence[str], store: Store) -> Iterator[Finished]:
     return (found for name in ids if (found := store.finished(name)) is not None)
 
 
-def _beside(sample: Sample, out: Path) -> Sample:
-    """The sample with the path of its image relative to the folder `out`."""
-    if "://" in sample.image:
-        return sample
-    return sample.model_copy(update={"image": Path(os.path.relpath(sample.image, out)).as_posix()})
-
-
 def _write(form: str, ids: Sequence[str], store: Store, options: ExportOptions) -> None:
     out = store.out
     samples = str(out / SAMPLES)
@@ -70,7 +62,12 @@ def _write(form: str, ids: Sequence[str], store: Store, options: ExportOptions) 
         write_evaluation(samples, out / "evaluation")
     else:
         chosen = forms.Options(options.split, with_images=form == "parquet" and options.embed_images)
-        forms.export(form, samples, str(out / form), chosen)
+        if form == "mgsc":
+            # a file a sample: those of an earlier export must not stay
+            with atomic_folder(out / form) as folder:
+                forms.export(form, samples, str(folder), chosen)
+        else:
+            forms.export(form, samples, str(out / form), chosen)
 
 
 def write_evaluation(samples: str, folder: Path) -> None:

@@ -1,5 +1,6 @@
 """Candidate masks of a picture: those that come with it, of a SAM-family model, or a hierarchy of its regions."""
 
+import json
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -83,7 +84,18 @@ def _kind(address: str, sample: Sample | None, options: ProposalOptions) -> Kind
         return options.kind
     if sample is not None and sample.segments:
         return "given"
-    return "sa-1b" if sample is None and Path(address).with_suffix(".json").is_file() else "regions"
+    return "sa-1b" if sample is None and _is_sa1b(Path(address).with_suffix(".json")) else "regions"
+
+
+def _is_sa1b(path: Path) -> bool:
+    """Whether a file is there that may be one of SA-1B; so may a damaged one, which its reader then tells."""
+    if not path.is_file():
+        return False
+    try:
+        value = json.loads(read_bytes(path))
+    except ValueError:
+        return True
+    return isinstance(value, dict) and {"image", "annotations"} <= value.keys()
 
 
 def _given(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:

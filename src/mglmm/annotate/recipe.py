@@ -73,6 +73,12 @@ class EndpointOptions(Recipe):
     """Over all runs into one folder and all endpoints; see `ledger.BudgetSpentError`."""
     extra: dict[str, Any] = Field(default_factory=dict)
 
+    @model_validator(mode="after")
+    def _money_has_prices(self) -> "EndpointOptions":
+        if self.max_usd is not None and not (self.usd_per_million_prompt or self.usd_per_million_completion):
+            raise ValueError("max_usd needs usd_per_million_prompt or usd_per_million_completion")
+        return self
+
 
 class AnnotateRecipe(Recipe):
     """A run of the pipeline.
@@ -98,7 +104,7 @@ class AnnotateRecipe(Recipe):
     workers: Annotated[int, Field(ge=0)] | None = None
     """Processes for what needs no model; 0: none, all in this one; null: as many as there are processors."""
     give_up_after: Annotated[int, Field(ge=1)] = 8
-    """So many pictures in a row that an endpoint does not answer stop the run."""
+    """So many pictures in a row that an endpoint does not answer, or refuses, stop the run."""
 
     @model_validator(mode="after")
     def _endpoints_exist(self) -> "AnnotateRecipe":

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import mglmm
-from mglmm.annotate.embedded import EmbeddedAnnotator
+from mglmm.annotate.embedded import EmbeddedAnnotator, embedded_name
 from mglmm.annotate.endpoint import EndpointAnnotator
 from mglmm.annotate.engine import Engine, Outcome, Processes, Workers, num_workers
 from mglmm.annotate.export import export_all
@@ -81,18 +82,22 @@ def run(
     prompts = load_prompts(recipe.prompts)
     check_proposals(recipe.proposals)
     source = open_source(images, out)
-    store = Store(
-        out, {"images": images, "recipe": recipe.identity(), "prompts": prompts.hashes, "mglmm": mglmm.__version__}
-    )
-    if retry:
-        store.release()
     indices = list(range(part.number, len(source.ids), part.of))[:limit]
+    if not indices:
+        raise UserError(
+            f"{images}: no picture is in part {part.number}/{part.of}, there are {len(source.ids):,} in all"
+        )
+    store = Store(out, _identity(images, recipe, prompts))
+    if retry:
+        store.release(source.ids[index] for index in indices)
     todo = [index for index in indices if not store.is_done(source.ids[index])]
     started = time.perf_counter()
     ledger = Ledger(out / LEDGER_NAME) if recipe.endpoints else None
     try:
         outcome = _work(_Job(source, recipe, prompts, ledger, store), todo, engine, crew)
-        ids = [source.ids[index] for index in indices]
+        chosen = set(indices)
+        # what an earlier run with another limit or part has done stays in the results
+        ids = [name for index, name in enumerate(source.ids) if index in chosen or store.is_done(name)]
         export_all(ids, store, recipe.export)
         summary = summarize(ids, store)
         summary.wall_seconds, summary.finished_now = time.perf_counter() - started, outcome.finished
@@ -106,11 +111,17 @@ def run(
     return summary
 
 
+def _identity(images: str, recipe: AnnotateRecipe, prompts: Prompts) -> dict[str, Any]:
+    """What a folder of results is of."""
+    named = images if "://" in images else os.path.normpath(images)
+    return {"images": named, "recipe": recipe.identity(), "prompts": prompts.hashes, "mglmm": mglmm.__version__}
+
+
 def provenance_of(recipe: AnnotateRecipe, prompts: Prompts) -> dict[str, Any]:
     """What every record says of how it was made; what differs between runs of the same (times) stays in the store."""
     text = json.dumps(recipe.identity(), sort_keys=True)
     models = {
-        name: recipe.endpoints[who].model if who in recipe.endpoints else f"embedded ({recipe.embedded.model})"
+        name: recipe.endpoints[who].model if who in recipe.endpoints else embedded_name(recipe.embedded)
         for name, who in (("label", recipe.label), ("compose", recipe.compose), ("verify", recipe.verify))
         if who is not None
     }

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Protocol
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -82,7 +83,8 @@ class Samples:
         image, sample = self.records.load(index)
         address = image_address(sample, self.records.folder)
         if "://" not in address and not Path(address).is_file():
-            address = _written(image, self.folder / f"{sample.id.replace('/', '__')}.png")
+            # no two ids give the same name
+            address = _written(image, self.folder / f"{quote(sample.id, safe='')}.png")
         return image, address, sample
 
 

@@ -2,14 +2,14 @@
 
 import hashlib
 import json
-import shutil
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from mglmm.annotate.records import Finished
 from mglmm.atomic import atomic_file
-from mglmm.schema import Record, UserError, read_line
+from mglmm.schema import Record, Sample, UserError, read_line
 
 RUN_NAME = "run.json"
 
@@ -38,7 +38,7 @@ class Store:
         try:
             out.mkdir(parents=True, exist_ok=True)
             if path.is_file():
-                _check_same(path, json.loads(path.read_text(encoding="utf-8")), json.loads(text))
+                _check_same(path, _identity(path), json.loads(text))
             else:
                 with atomic_file(path) as file:
                     file.write(text)
@@ -50,16 +50,18 @@ class Store:
         return self._place(self._records, name).is_file() or self._place(self._quarantine, name).is_file()
 
     def write(self, finished: Finished) -> None:
-        """Keep a finished picture."""
-        self._write(self._records, finished.sample.id, finished)
+        """Keep a finished picture; the path of its image is kept relative to the folder of the run."""
+        kept = finished.model_copy(update={"sample": _beside(finished.sample, self.out)})
+        self._write(self._records, finished.sample.id, kept)
 
     def quarantine(self, name: str, stage: str, reason: str) -> None:
         """Keep a picture out of all further runs, until `release`."""
         self._write(self._quarantine, name, Quarantined(id=name, stage=stage, reason=reason))
 
-    def release(self) -> None:
+    def release(self, names: Iterable[str]) -> None:
         """Let quarantined pictures be tried again."""
-        shutil.rmtree(self._quarantine, ignore_errors=True)
+        for name in names:
+            self._place(self._quarantine, name).unlink(missing_ok=True)
 
     def finished(self, name: str) -> Finished | None:
         """The finished picture; None if it is not."""
@@ -85,6 +87,26 @@ class Store:
         """Names may hold anything, and folders with very many files are slow."""
         digest = hashlib.sha256(name.encode()).hexdigest()[:20]
         return folder / digest[:2] / f"{digest}.json"
+
+
+def _beside(sample: Sample, out: Path) -> Sample:
+    """The sample with the path of its image relative to the folder `out`."""
+    if "://" in sample.image:
+        return sample
+    return sample.model_copy(update={"image": Path(os.path.relpath(sample.image, out)).as_posix()})
+
+
+def _identity(path: Path) -> dict[str, Any]:
+    """What the run in a folder is."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        reason = f"{path}: is damaged ({error})"
+    else:
+        if isinstance(value, dict):
+            return value
+        reason = f"{path}: is damaged (no object)"
+    raise UserError(f"{reason}; remove it if the folder is of this very run, else choose another --out")
 
 
 def _check_same(path: Path, there: Mapping[str, Any], here: Mapping[str, Any], place: str = "") -> None:
