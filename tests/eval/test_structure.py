@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mglmm import masks
@@ -50,6 +50,10 @@ def test_perfect_tree_is_one_and_empty_is_zero(truths):
     assert set(tree_scores([(t, ([], [])) for t in truths]).values()) == {0.0}
 
 
+@example(
+    truth=([{"size": [6, 7], "counts": counts} for counts in ("01Y1", "01Y1", "?150?")], [None, None, None]),
+    predicted=([{"size": [6, 7], "counts": counts} for counts in ("01Y1", "e01d0", "e01d0")], [None, None, 0]),
+)
 @given(trees(min_size=1), trees())
 def test_a_false_mask_never_helps_a_tree(truth, predicted):
     before = tree_scores([(truth, predicted)])

@@ -60,6 +60,9 @@ class MaskTree(RowMetric):
         # sorted, so that equal totals of IoU are decided by the masks and not by their order
         rows, columns = (sorted(_lineages(*side)) for side in ((truth, truth_parents), (predicted, parents)))
         table = masks.iou_matrix([truth[k] for _, k in rows], [predicted[k] for _, k in columns])
+        # a mask that meets nothing must not decide between equal totals either
+        meeting = np.flatnonzero(table.any(axis=0))
+        columns, table = [columns[j] for j in meeting], table[:, meeting]
         pairs = [
             (i, j)
             for i, j in zip(*linear_sum_assignment(table, maximize=True), strict=True)
