@@ -106,18 +106,6 @@ def world_render(options: argparse.Namespace) -> None:
     Console(stderr=True).print(f"{options.out}: {end - first} samples, {count} of them new", highlight=False)
 
 
-def convert(options: argparse.Namespace) -> None:
-    """Convert an official checkpoint of MGLMM, GLaMM or LISA into a model folder; nothing in it is run."""
-    with Console(stderr=True).status("converting"):
-        quiet()
-        from mglmm.model.convert import convert as convert_checkpoint
-
-        output = convert_checkpoint(
-            options.source, options.output, options.tower, options.lora_alpha, options.mask_decoder_heads
-        )
-    print(output)
-
-
 def train(options: argparse.Namespace) -> None:
     """Run a training recipe; goes on from the last checkpoint of an interrupted run."""
     from mglmm.train import train as run_recipe
@@ -222,15 +210,6 @@ def _parser() -> argparse.ArgumentParser:
     data_cli.add_commands(data.add_subparsers(metavar="COMMAND", required=True), _command)
 
     annotate_cli.add_command(commands, _command)
-
-    command = _command(commands, "convert", convert, "make a model folder of a published checkpoint")
-    command.add_argument("source", type=Path, metavar="SRC", help="its folder: config.json, weights, tokenizer.model")
-    command.add_argument("output", type=Path, metavar="OUT")
-    command.add_argument(
-        "--tower", type=Path, metavar="DIR", help="CLIP's folder (default: as the checkpoint names it)"
-    )
-    command.add_argument("--lora-alpha", type=float, default=16.0, metavar="A", help="unmerged LoRA (default: 16)")
-    command.add_argument("--mask-decoder-heads", type=positive, default=8, metavar="N", help="of SAM (default: 8)")
 
     model_cli.add_commands(commands, _command)
 

@@ -1,4 +1,4 @@
-"""The commands about models themselves: `mglmm build` and `mglmm info`."""
+"""The commands about models themselves: `mglmm convert`, `mglmm build` and `mglmm info`."""
 
 import argparse
 import json
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from mglmm.arguments import size, whole
+from mglmm.arguments import positive, size, whole
 
 if TYPE_CHECKING:
     from mglmm.model.info import ModelInfo
@@ -24,7 +24,14 @@ PHASES = {
 
 
 def add_commands(commands: Any, command: Callable[..., argparse.ArgumentParser]) -> None:
-    """Add both commands; `command` makes the parser of one."""
+    """Add the commands; `command` makes the parser of one."""
+    parser = command(commands, "convert", convert, "make a model folder of a published checkpoint")
+    parser.add_argument("source", type=Path, metavar="SRC", help="its folder: config.json, weights, tokenizer.model")
+    parser.add_argument("output", type=Path, metavar="OUT")
+    parser.add_argument("--tower", type=Path, metavar="DIR", help="CLIP's folder (default: as the checkpoint names it)")
+    parser.add_argument("--lora-alpha", type=float, default=16.0, metavar="A", help="unmerged LoRA (default: 16)")
+    parser.add_argument("--mask-decoder-heads", type=positive, default=8, metavar="N", help="of SAM (default: 8)")
+
     parser = command(commands, "build", build, "make a new model of a language model that sees and a SAM")
     parser.add_argument("--lmm", required=True, metavar="ID", help="image-text-to-text model: a folder, or a hub id")
     parser.add_argument("--sam", required=True, metavar="ID", help="mask model: a folder, or a hub id")
@@ -40,6 +47,18 @@ def add_commands(commands: Any, command: Callable[..., argparse.ArgumentParser])
         "--image-size", type=size, default=(480, 640), metavar="HxW", help="of the picture asked about (480x640)"
     )
     parser.add_argument("--json", action="store_true", help="print JSON alone")
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Convert an official checkpoint of MGLMM, GLaMM or LISA into a model folder; nothing in it is run."""
+    with Console(stderr=True).status("converting"):
+        quiet()
+        from mglmm.model.convert import convert as convert_checkpoint
+
+        output = convert_checkpoint(
+            options.source, options.output, options.tower, options.lora_alpha, options.mask_decoder_heads
+        )
+    print(output)
 
 
 def build(options: argparse.Namespace) -> None:

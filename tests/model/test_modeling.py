@@ -12,6 +12,7 @@ from mglmm.data.collate import Collator, TrainItem
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
 from mglmm.model.modeling_mglmm import GroundedOutput
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn
+from tests.model.backbones import PROMPT, SAM_VIT
 from tests.model.tiny import tiny_model, tiny_processor
 
 FLOAT32 = {"atol": 1e-5, "rtol": 1e-4}
@@ -63,21 +64,9 @@ def grounding_of(model, processor, images, calls=None):
 
 
 def test_mask_decoder_path_equals_sam_on_a_point() -> None:
-    vision = {
-        "hidden_size": 32,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "image_size": 64,
-        "patch_size": 16,
-        "mlp_dim": 64,
-        "output_channels": 32,
-        "num_pos_feats": 16,
-        "global_attn_indexes": [1],
-        "window_size": 2,
-    }
     config = SamConfig(
-        vision_config=vision,
-        prompt_encoder_config={"hidden_size": 32, "image_size": 64, "patch_size": 16},
+        vision_config=SAM_VIT,
+        prompt_encoder_config=PROMPT,
         mask_decoder_config={"hidden_size": 32, "mlp_dim": 64, "iou_head_hidden_dim": 32},
     )
     torch.manual_seed(0)

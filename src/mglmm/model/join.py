@@ -34,6 +34,7 @@ from mglmm.model import sam as masks
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.conversation import MARKUP
 from mglmm.model.errors import WRONG_FILES, first_line
+from mglmm.model.loading import check_place
 from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration, SegProjector
 from mglmm.model.processing_mglmm import MGLMMProcessor
 from mglmm.schema import UserError
@@ -85,7 +86,7 @@ def read_configs(lmm: str, sam: str) -> tuple[PreTrainedConfig, PreTrainedConfig
         UserError: there is none, or it is of another kind.
     """
     for name in (lmm, sam):
-        _check_place(name)
+        check_place(name)
     with _told(lmm):
         lmm_config = AutoConfig.from_pretrained(lmm)
         families.family_of(lmm_config)
@@ -119,16 +120,6 @@ _SAM_PARTS = ("vision_config", "prompt_encoder_config", "mask_decoder_config")
 def _plain(values: dict[str, Any]) -> dict[str, Any]:
     """A part's configuration without its model type where the video model calls the same part by another name."""
     return {k: v for k, v in values.items() if k != "model_type" or "video" not in v}
-
-
-def _check_place(name: str) -> None:
-    """Nothing, if `name` may be a model: a folder with a configuration, or a hub id."""
-    folder = Path(name)
-    if folder.is_dir():
-        if not (folder / "config.json").is_file():
-            raise UserError(f"{name}: the folder holds no config.json; give the folder of a saved model")
-    elif folder.exists() or len(name.split("/")) != 2 or name.startswith((".", "/", "~")):
-        raise UserError(f"{name}: no such folder; give a saved model's folder, or a hub id like owner/name")
 
 
 @contextmanager

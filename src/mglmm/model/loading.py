@@ -237,18 +237,28 @@ def source_folder(name_or_path: str | Path, patterns: Sequence[str] = _MODEL_FIL
                 "model default: this copy of the package has no weights; train them with make default-model"
             )
         return str(folder)
+    check_place(name_or_path)
+    folder = Path(name_or_path)
+    return str(folder) if folder.is_dir() else _downloaded(str(name_or_path), patterns)
+
+
+def check_place(name_or_path: str | Path) -> None:
+    """Nothing, if this may be a model: a folder with a configuration, or a hub id, which is not looked up.
+
+    Raises:
+        UserError: it cannot be one.
+    """
     folder = Path(name_or_path)
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UserError(f"model {name_or_path}: the folder holds no config.json; give the folder of a saved model")
-        return str(folder)
+        return
     parts = str(name_or_path).split("/")
     # not looked up on the network: what cannot be a hub id was meant as a folder
     if folder.exists() or len(parts) != 2 or not all(parts) or parts[0] in (".", "..", "~"):
         raise UserError(
             f"model {name_or_path}: no such folder; give 'default', a saved model's folder, or a hub id like owner/name"
         )
-    return _downloaded(str(name_or_path), patterns)
 
 
 def _downloaded(hub_id: str, patterns: Sequence[str]) -> str:
