@@ -67,6 +67,13 @@ def whole(text: str) -> int:
     return int(text)
 
 
+def number_above_zero(text: str) -> float:
+    """A number above 0; for argparse."""
+    if not text.replace(".", "", 1).isdecimal() or float(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return float(text)
+
+
 def shares(text: str) -> tuple[str, float]:
     """(part, share) of "part=share"; for argparse."""
     part, _, share = text.partition("=")

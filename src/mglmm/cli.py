@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from mglmm import __version__, annotate_cli, data_cli, model_cli
+from mglmm import __version__, annotate_cli, data_cli, model_cli, serve_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.atomic import atomic_file
 from mglmm.model_cli import quiet
@@ -212,6 +212,10 @@ def _parser() -> argparse.ArgumentParser:
     annotate_cli.add_command(commands, _command)
 
     model_cli.add_commands(commands, _command)
+
+    command = serve_cli.add_command(commands, _command)
+    _add_model_options(command)
+    command.set_defaults(load=_predictor)
 
     command = _command(commands, "train", train, "run a training recipe")
     command.add_argument("recipe", type=Path, metavar="RECIPE")

@@ -4,6 +4,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,14 +46,20 @@ _UPRIGHT = {
 """EXIF orientation -> what makes the picture upright; 1 is upright. Source: Exif 2.32, tag 274."""
 
 
-def load_image(source: ImageSource) -> Image.Image:
+def load_image(
+    source: ImageSource, *, max_pixels: int = MAX_PIXELS, formats: Sequence[str] | None = None
+) -> Image.Image:
     """The upright picture in mode RGB, independent of `source`; the first frame of an animation.
 
     EXIF rotation is applied, transparent pixels are laid on white, 16-bit grey keeps its full range (65535 is white),
     32-bit and float grey is stretched from its darkest to its brightest pixel.
 
+    Args:
+        max_pixels: of a file, at most `MAX_PIXELS`; checked before its pixels are unpacked.
+        formats: Pillow's names of those that a file may have; None: all that Pillow knows.
+
     Raises:
-        UserError: missing, a folder, unreadable, not a picture, damaged, without pixels or above `MAX_PIXELS`.
+        UserError: missing, a folder, unreadable, not a picture, damaged, without pixels or above `max_pixels`.
     """
     if isinstance(source, np.ndarray):
         return from_array(source)
@@ -65,13 +72,15 @@ def load_image(source: ImageSource) -> Image.Image:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            picture = Image.open(io.BytesIO(content))
+            picture = Image.open(io.BytesIO(content), formats=formats)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise UserError(f"{name}: above the limit of {MAX_PIXELS:,} pixels; make it smaller first") from None
     except UnidentifiedImageError:
-        raise UserError(f"{name}: not a picture in a known format (PNG, JPEG, WebP, GIF, TIFF, BMP, ...)") from None
+        known = ", ".join(formats or ("PNG", "JPEG", "WebP", "GIF", "TIFF", "BMP", "..."))
+        raise UserError(f"{name}: not a picture in a known format ({known})") from None
     except _BROKEN as error:
         raise UserError(f"{name}: the picture is damaged ({_reason(error)})") from None
+    _check_size(*picture.size, name, max_pixels)
     return _upright_rgb(picture, name)
 
 
@@ -125,13 +134,11 @@ def _upright_rgb(picture: Image.Image, name: str) -> Image.Image:
     return rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
 
 
-def _check_size(width: int, height: int, name: str) -> None:
+def _check_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
     if width < 1 or height < 1:
         raise UserError(f"{name}: has no pixels ({width} x {height})")
-    if width * height > MAX_PIXELS:
-        raise UserError(
-            f"{name}: {width} x {height} is above the limit of {MAX_PIXELS:,} pixels; make it smaller first"
-        )
+    if width * height > most:
+        raise UserError(f"{name}: {width} x {height} is above the limit of {most:,} pixels; make it smaller first")
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:

@@ -1,0 +1,66 @@
+"""The server as a process: its address, its signals, its end."""
+
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from math import ceil
+from types import FrameType
+
+import uvicorn
+
+from mglmm.engine import Engine
+from mglmm.predict import Predictor
+from mglmm.serve.app import create_app
+from mglmm.serve.limits import Limits
+from mglmm.serve.observing import LOGGER, log_json
+from mglmm.serve.service import Service
+
+_KEEP_ALIVE_S = 30
+"""How long a connection without a request stays; ours."""
+
+
+def serve(predictor: Predictor, bound: socket.socket, model: str, limits: Limits, api_key: str | None) -> None:
+    """Answer requests until a signal comes; what runs then is finished within `limits.shutdown_s`.
+
+    Args:
+        predictor: whose model answers.
+        bound: where; see `address.bind`.
+        model: the name that requests must give.
+        api_key: what requests must bear; None: nothing.
+    """
+    log_json()
+    app = create_app(Service(Engine(predictor, max_rows=limits.max_running), model, limits, api_key))
+    config = uvicorn.Config(
+        app,
+        http="h11",
+        ws="none",
+        loop="asyncio",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=ceil(limits.shutdown_s),
+    )
+    host, port = bound.getsockname()[:2]
+    address = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+    logging.getLogger(LOGGER).info("serving", extra={"fields": {"address": address, "model": model}})
+    with closing(bound), _ends_well():
+        uvicorn.Server(config).run(sockets=[bound])
+
+
+@contextmanager
+def _ends_well() -> Iterator[None]:
+    """While it lasts SIGTERM, which uvicorn raises again when all is done, does nothing: the exit code is then 0."""
+    before = signal.signal(signal.SIGTERM, _nothing)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    pass

@@ -1,0 +1,71 @@
+"""The command `mglmm serve`. As in `cli`, everything heavy is imported inside the command."""
+
+import argparse
+import os
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mglmm.arguments import number_above_zero, positive, whole
+from mglmm.schema import UserError
+
+if TYPE_CHECKING:
+    from mglmm.predict import Predictor
+
+KEY_VARIABLE = "MGLMM_API_KEY"
+
+
+def serve(options: argparse.Namespace) -> None:
+    """Answer OpenAI's chat completions over HTTP, with masks; until SIGTERM or Ctrl-C, and then finish what runs."""
+    _check_libraries()
+    from mglmm.serve.address import bind
+    from mglmm.serve.limits import Limits
+
+    limits = Limits(**{name: value for name, value in vars(options).items() if name in Limits.model_fields})
+    key = os.environ.get(options.api_key_env)
+    if key is not None and not key.strip():
+        raise UserError(f"{options.api_key_env} is set but empty; unset it, or put the API key into it")
+    with bind(options.host, options.port) as bound:
+        predictor: Predictor = options.load(options)
+        from mglmm.serve.run import serve as answer
+
+        answer(predictor, bound, options.name or Path(options.model).name, limits, key and key.strip())
+
+
+def add_command(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:
+    """The parser of the command, added to those of the others; `add(commands, name, function, help)` makes it."""
+    from mglmm.serve.limits import Limits
+
+    command = add(commands, "serve", serve, "answer over HTTP, as OpenAI's chat completions do")
+    command.add_argument("--host", default="127.0.0.1", metavar="H", help="address to listen at (default: %(default)s)")
+    command.add_argument("--port", type=port, default=8000, metavar="P", help="0: any free one (default: %(default)s)")
+    command.add_argument("--name", metavar="N", help="what the model is called (default: the end of --model)")
+    command.add_argument(
+        "--api-key-env",
+        default=KEY_VARIABLE,
+        metavar="VAR",
+        help="variable of the environment; if it is set, requests must bear the key in it (default: %(default)s)",
+    )
+    for name, field in Limits.model_fields.items():
+        option = f"--{name.replace('_', '-')}"
+        if name == "image_hosts":
+            command.add_argument("--image-host", dest=name, action="append", default=[], help=field.description)
+            continue
+        kind = number_above_zero if field.annotation is float else whole if name == "max_waiting" else positive
+        said = f"{field.description} (default: %(default)s)"
+        command.add_argument(option, type=kind, default=field.default, metavar="N", help=said)
+    return command
+
+
+def _check_libraries() -> None:
+    for library in ("fastapi", "httpcore2", "prometheus_client", "uvicorn"):
+        if find_spec(library) is None:
+            raise UserError(f"the server needs {library}: pip install 'mglmm[serve]'")
+
+
+def port(text: str) -> int:
+    """A port from 0 to 65535; for argparse."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
+    return int(text)
