@@ -56,7 +56,7 @@ def create_app(service: Service) -> FastAPI:
     app = _App(
         title="mglmm", version=__version__, lifespan=_lifespan, docs_url=None, redoc_url=None, redirect_slashes=False
     )
-    app.needs_key = service.needs_key
+    app.service = service
     metrics = Metrics(lambda: service.engine.num_waiting, lambda: service.engine.num_running, lambda: service.num_open)
     app.add_middleware(_Observed, metrics=metrics, timeout_s=service.limits.timeout_s + _SLACK_S)
     app.add_exception_handler(ApiError, _refuse)
@@ -154,9 +154,9 @@ def _add_operation(app: FastAPI, metrics: Metrics) -> None:
 
 
 class _App(FastAPI):
-    """Tells the schema of the body that the chat route reads by itself, and whether a key is wanted."""
+    """Tells the schema of the body that the chat route reads by itself, the model's name and the key that is wanted."""
 
-    needs_key = False
+    service: Service
 
     def openapi(self) -> dict[str, Any]:
         """The OpenAPI schema."""
@@ -167,9 +167,10 @@ class _App(FastAPI):
                 described = model.model_json_schema(ref_template=_REFERENCE)
                 schemas.update(described.pop("$defs", {}))
                 schemas[model.__name__] = described
+            schemas["ChatRequest"]["properties"]["model"]["enum"] = [self.service.model]
             body = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ChatRequest")}}}
             schema["paths"]["/v1/chat/completions"]["post"]["requestBody"] = {"required": True, "content": body}
-            if self.needs_key:
+            if self.service.needs_key:
                 schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
                 refused = {"description": "The API key is missing or wrong"}
                 refused["content"] = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ErrorBody")}}}

@@ -40,13 +40,19 @@ def content_of(url: str, limits: Limits, param: str) -> bytes:
             param=param,
         )
     encoded = url[head.end() :]
-    if len(encoded) // 4 * 3 > limits.max_image_bytes + 2:
+    # four characters stand for three bytes, the last two of which may be padding
+    if len(encoded) // 4 * 3 - 2 > limits.max_image_bytes:
         raise too_large(limits, param)
+    if len(encoded) % 4 or encoded.endswith("==="):
+        raise ApiError(400, f"{param}: broken base64 (wrong padding)", code="invalid_base64", param=param)
     try:
         # in its strict mode: nothing outside the alphabet is skipped
-        return binascii.a2b_base64(encoded, strict_mode=True)
+        content = binascii.a2b_base64(encoded, strict_mode=True)
     except (binascii.Error, ValueError) as error:
         raise ApiError(400, f"{param}: broken base64 ({error})", code="invalid_base64", param=param) from error
+    if len(content) > limits.max_image_bytes:
+        raise too_large(limits, param)
+    return content
 
 
 def too_large(limits: Limits, param: str) -> ApiError:

@@ -9,6 +9,7 @@ from math import ceil
 from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
 from mglmm.engine import Engine
 from mglmm.predict import Predictor
@@ -32,24 +33,30 @@ def serve(predictor: Predictor, bound: socket.socket, model: str, limits: Limits
     """
     log_json()
     app = create_app(Service(Engine(predictor, max_rows=limits.max_running), model, limits, api_key))
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        proxy_headers=False,
-        timeout_keep_alive=_KEEP_ALIVE_S,
-        timeout_graceful_shutdown=ceil(limits.shutdown_s),
-    )
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
     logging.getLogger(LOGGER).info("serving", extra={"fields": {"address": address, "model": model}})
     with closing(bound), _ends_well():
-        uvicorn.Server(config).run(sockets=[bound])
+        uvicorn_server(app, limits).run(sockets=[bound])
+
+
+def uvicorn_server(app: FastAPI, limits: Limits) -> uvicorn.Server:
+    """What runs the application: HTTP/1.1 without proxies' headers, websockets or a log of its own."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_graceful_shutdown=ceil(limits.shutdown_s),
+        )
+    )
 
 
 @contextmanager

@@ -197,9 +197,7 @@ class Service:
         most = self.limits.max_body_bytes
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise ApiError(415, "the body must be JSON, and Content-Type say so", code="unsupported_media_type")
-        length = request.headers.get("content-length", "")
-        # a longer number is too large, and one that the interpreter might refuse to read
-        too_large = length.isdecimal() and (len(length) > 18 or int(length) > most)
+        too_large = int(request.headers.get("content-length", 0)) > most
         body = bytearray()
         if not too_large:
             async for piece in request.stream():
