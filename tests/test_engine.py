@@ -73,6 +73,25 @@ def test_what_cannot_be_asked_is_refused_at_once(engine: Engine, picture: Image.
         submit(engine, picture, "word " * 600)
 
 
+@pytest.mark.parametrize(
+    "earlier", [("Say <image>.", "No."), ("What?", "A <image> of <p> it </p> [SEG]."), ("</s>", "")]
+)
+def test_tokens_of_the_model_in_earlier_turns_are_refused(
+    engine: Engine, picture: Image.Image, earlier: tuple[str, str]
+) -> None:
+    """Else one conversation with a second place for an image would end the answers of all others."""
+    with pytest.raises(UserError, match="an earlier turn holds"):
+        engine.submit(picture, [earlier, ("And?", None)], on_event=print)
+
+
+def test_tickets_count_tokens(engine: Engine, picture: Image.Image, predictor: Predictor) -> None:
+    listener = Listener()
+    ticket = engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listener.events.put)
+    listener.all()
+    assert ticket.num_tokens == 5 and ticket.met_limit
+    assert ticket.num_prompt_tokens == len(predictor.processor.conversation_ids([("What?", None)])[0])
+
+
 def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.Image) -> None:
     begun, heard = Signal(), []
 

@@ -179,9 +179,9 @@ class Answering:
         """What can be done before the answer begins, in any thread.
 
         Raises:
-            UserError: the last instruction is empty or holds a token of its own meaning, or there is no room.
+            UserError: the last instruction is empty, any turn holds a token of its own meaning, or there is no room.
         """
-        self._check_instruction(conversation[-1][0])
+        self._check_texts(conversation)
         inputs = None
         if not picture.prefixes or picture.text is None:
             inputs, picture.text = self._processor.look(picture.image)
@@ -326,14 +326,15 @@ class Answering:
             image=question.picture.image,
         )
 
-    def _check_instruction(self, instruction: str) -> None:
+    def _check_texts(self, conversation: Conversation) -> None:
+        *earlier, (instruction, _) = conversation
         if not instruction.strip():
             raise UserError("the instruction is empty; say what to describe, segment or answer")
+        before = " ".join(text for said, answer in earlier for text in (said, grounding.strip(answer or "")))
         for token in self._forbidden:
-            if token in instruction:
-                raise UserError(
-                    f"the instruction holds {token}, which has a meaning of its own to the model; leave it out"
-                )
+            where = "the instruction" if token in instruction else "an earlier turn" if token in before else ""
+            if where:
+                raise UserError(f"{where} holds {token}, which has a meaning of its own to the model; leave it out")
 
     def _room(self, num_prompt_tokens: int, max_new_tokens: int) -> int:
         """How many tokens the answer may have."""

@@ -32,6 +32,22 @@ class Ticket:
         self._cancelled = False
         self._answer: Answer | None = None
 
+    @property
+    def num_prompt_tokens(self) -> int:
+        """Tokens of the prompt, picture included."""
+        return len(self._question.ids)
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the answer so far, markup and the one that ends it included."""
+        return len(self._answer.row.answer) if self._answer else 0
+
+    @property
+    def met_limit(self) -> bool:
+        """Whether the answer has ended because it may have no more tokens."""
+        row = self._answer.row if self._answer else None
+        return row is not None and row.ended and not row.stopped
+
     def cancel(self) -> None:
         """Nobody waits for the answer any more: it leaves at the next token, and no event comes after that."""
         self._cancelled = True

@@ -1,4 +1,4 @@
-"""The official client against the real model: the answers are those of `Predictor`, whole, in a stream, turn by turn."""
+"""The official client against the real model: answers are those of `Predictor`, whole, in a stream, turn by turn."""
 
 import json
 import time

@@ -59,6 +59,8 @@ class Row:
     answer: list[int] = field(default_factory=list)
     states: list[torch.Tensor] = field(default_factory=list)
     ended: bool = False
+    stopped: bool = False
+    """Whether it has ended by itself, not by its limit."""
     state: int = 0
     """Of `Markup`."""
 
@@ -272,7 +274,8 @@ class Decoding:
             if token == self.markup.seg:
                 row.states.append(state.clone())
             left = row.limit - len(row.answer)
-            row.ended = left <= 0 or token in self.markup.stops
+            row.stopped = token in self.markup.stops
+            row.ended = row.stopped or left <= 0
             row.state = self.markup.follow(row.state, token, left)
 
     def _drop_ended(self) -> None:
