@@ -11,9 +11,9 @@ from typing import Any
 
 import httpx2
 import numpy as np
-from mglmm.answering import Conversation, Event, Grounded, ImagePrediction, Words
 from PIL import Image
 
+from mglmm.answering import Conversation, Event, Grounded, ImagePrediction, Words
 from mglmm.schema import GroundedText, Rle, Segment, Span
 from mglmm.serve.address import bind
 from mglmm.serve.app import create_app
@@ -24,7 +24,6 @@ from mglmm.serve.service import Engine, Service
 
 MODEL = "played"
 CHAT = "/v1/chat/completions"
-THREAD = "test-server"
 
 
 def png(width: int = 6, height: int = 4, color: str = "red") -> bytes:
@@ -151,7 +150,7 @@ def serving(engine: Engine, limits: Limits | None = None, model: str = MODEL, **
     server = uvicorn_server(create_app(service), service.limits)
     with bind("127.0.0.1", 0) as bound:
         url = f"http://127.0.0.1:{bound.getsockname()[1]}"
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), name=THREAD, daemon=True)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve([bound])), daemon=True)
         thread.start()
         until(lambda: server.started)
         try:
