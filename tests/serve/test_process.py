@@ -52,7 +52,7 @@ def answers(address: str) -> bool:
 
 
 def test_from_start_to_end(tiny_model_dir: Path) -> None:
-    """The key of the environment is asked for; SIGTERM lets the answer that runs be finished, and the exit code is 0."""
+    """The environment's key is asked for; SIGTERM lets the answer that runs be finished, and the exit code is 0."""
     request = {"model": "tiny", "stream": True, "messages": [user("My secret question.")]}
     key = {"Authorization": "Bearer abc"}
     options = ("--model", str(tiny_model_dir), "--name", "tiny", "--api-key-env", "MY_KEY")

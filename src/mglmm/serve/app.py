@@ -28,6 +28,18 @@ _SLACK_S = 30.0
 """Beyond the time of the answer, for a client to send its request and to take the answer. Ours."""
 
 _REFERENCE = "#/components/schemas/{model}"
+_EVENT: dict[str, Any] = {
+    "type": "object",
+    "description": "One event; the data of the last is [DONE]",
+    "properties": {
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": _REFERENCE.format(model="Chunk")},
+        }
+    },
+    "required": ["data"],
+}
 _REFUSALS: dict[int | str, dict[str, Any]] = {
     400: {"model": ErrorBody, "description": "Not a request that this model can honour; `param` says where"},
     404: {"model": ErrorBody, "description": "There is no such model"},
@@ -78,7 +90,7 @@ def _add_chat(app: FastAPI, service: Service) -> None:
             200: {
                 "description": "The answer; with `stream`, events of `Chunk` and at last `[DONE]`",
                 "model": Completion,
-                "content": {"text/event-stream": {"schema": {"type": "string"}}},
+                "content": {"text/event-stream": {"schema": _EVENT}},
             },
         },
     )
