@@ -22,7 +22,7 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 
 from mglmm.serve.pictures import data_url
-from tests.serve.live import CHAT, PICTURE, Live, png
+from tests.serve.live import CHAT, PICTURE, Live, png, until
 
 NUM_BODIES = 2000
 
@@ -255,7 +255,7 @@ def test_bad_bodies(tiny_live: Live) -> None:
     assert not done, done[:5]
     assert slowest < 5
     assert statuses == {400, 413}
-    assert tiny_live.service.num_open == 0
+    until(lambda: tiny_live.service.num_open == 0)
     good = {"model": "tiny", "messages": [message(PICTURE)]}
     assert tiny_live.http.post(CHAT, json=good).status_code == 200
 

@@ -30,12 +30,19 @@ _SLACK_S = 30.0
 _REFERENCE = "#/components/schemas/{model}"
 _EVENT: dict[str, Any] = {
     "type": "object",
-    "description": "One event; the data of the last is [DONE]",
+    "description": "One event: a chunk, or an error that ends the stream; the last is [DONE]",
     "properties": {
         "data": {
-            "type": "string",
-            "contentMediaType": "application/json",
-            "contentSchema": {"$ref": _REFERENCE.format(model="Chunk")},
+            "anyOf": [
+                {"const": "[DONE]"},
+                {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {
+                        "anyOf": [{"$ref": _REFERENCE.format(model=name)} for name in ("Chunk", "ErrorBody")]
+                    },
+                },
+            ]
         }
     },
     "required": ["data"],
