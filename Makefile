@@ -13,7 +13,7 @@ help:  ## list the targets
 # Made again whenever the dependencies change; the code itself is installed editable.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,serve,dev]'
 	@touch $@
 
 demo: $(STAMP)  ## three instructions of one sample picture: answers on screen, overlays in out/demo

@@ -4,7 +4,6 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +46,7 @@ _UPRIGHT = {
 
 
 def load_image(
-    source: ImageSource, *, max_pixels: int = MAX_PIXELS, formats: Sequence[str] | None = None
+    source: ImageSource, *, max_pixels: int = MAX_PIXELS, formats: tuple[str, ...] | None = None
 ) -> Image.Image:
     """The upright picture in mode RGB, independent of `source`; the first frame of an animation.
 

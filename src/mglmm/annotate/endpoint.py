@@ -145,7 +145,7 @@ class EndpointAnnotator:
         self, prompt: str, view: View | None, form: type[A], faults: Callable[[A], list[Fault]], tally: Tally
     ) -> A | Fault:
         """The answer in its form; tried again while it is none or has faults. The last is given with its faults."""
-        messages: list[dict[str, Any]] = [{"role": "user", "content": _content(prompt, view)}]
+        messages: list[dict[str, Any]] = [{"role": "user", "content": self._content(prompt, view)}]
         parsed: A | Fault = Fault("no_answer", "nothing was asked")
         for _ in range(self.options.max_tries):
             text = await self._complete(messages, form, tally)
@@ -157,6 +157,13 @@ class EndpointAnnotator:
             again = self.prompts.render("retry", problems=[fault.detail for fault in found])
             messages += [{"role": "assistant", "content": text}, {"role": "user", "content": again}]
         return parsed
+
+    def _content(self, prompt: str, view: View | None) -> list[dict[str, Any]]:
+        pictures = [] if view is None else [view.highlighted, view.crop][self.options.pictures == "crop" :]
+        return [
+            {"type": "text", "text": prompt},
+            *({"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}} for data in pictures),
+        ]
 
     async def _complete(self, messages: list[dict[str, Any]], form: type[BaseModel], tally: Tally) -> str:
         """The text of one answer, from the ledger if it was asked for before."""
@@ -242,14 +249,6 @@ class EndpointAnnotator:
             raise BudgetSpentError(
                 f"the {self.options.max_calls} calls of the budget are made; raise max_calls to go on"
             )
-
-
-def _content(prompt: str, view: View | None) -> list[dict[str, Any]]:
-    pictures = [] if view is None else [view.highlighted, view.crop]
-    return [
-        {"type": "text", "text": prompt},
-        *({"type": "image_url", "image_url": {"url": f"data:image/jpeg;base64,{data}"}} for data in pictures),
-    ]
 
 
 def _answer_of(body: str, attempts: int) -> Answer:

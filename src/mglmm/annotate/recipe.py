@@ -49,7 +49,9 @@ class EndpointOptions(Recipe):
     """An endpoint that speaks the API of OpenAI's chat completions, and what it may cost.
 
     `api_key_env`: name of the environment variable that holds the key, if there is one. `structured`: how JSON is asked
-    for, `none` for servers that know neither form. `extra`: handed to the call as it is. Prices are per million tokens.
+    for, `none` for servers that know neither form. `pictures`: `both` the picture with the mask highlighted and the
+    crop; `crop` that alone, for models that see one picture. `extra`: handed to the call as it is. Prices are per
+    million tokens.
     """
 
     base_url: str
@@ -58,6 +60,7 @@ class EndpointOptions(Recipe):
     temperature: Annotated[float, Field(ge=0)] = 0.0
     seed: int | None = 0
     structured: Literal["json_schema", "json_object", "none"] = "json_schema"
+    pictures: Literal["both", "crop"] = "both"
     max_completion_tokens: Annotated[int, Field(gt=0)] = 1024
     """Of one answer: the budget of a call."""
     max_tries: Annotated[int, Field(gt=0)] = 3

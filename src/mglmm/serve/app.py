@@ -191,8 +191,8 @@ class _App(FastAPI):
             schema["paths"]["/v1/chat/completions"]["post"]["requestBody"] = {"required": True, "content": body}
             if self.service.needs_key:
                 schema["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-                refused = {"description": "The API key is missing or wrong"}
-                refused["content"] = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ErrorBody")}}}
+                content = {"application/json": {"schema": {"$ref": _REFERENCE.format(model="ErrorBody")}}}
+                refused = {"description": "The API key is missing or wrong", "content": content}
                 for path, methods in schema["paths"].items():
                     for operation in methods.values() if path.startswith("/v1/") else ():
                         operation["security"] = [{"key": []}]

@@ -225,8 +225,8 @@ class Answer:
     """One answer on its way; `said` is what has come of it, `limit` the limit that ended it, if one did."""
 
     def __init__(self, said: Said, trace: Trace, deadline: float) -> None:
-        self.said, self.limit = said, None
-        self.limit: Limit | None
+        self.said = said
+        self.limit: Limit | None = None
         self._trace, self._deadline = trace, deadline
         self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
         self._ticket: Ticket | None = None
@@ -240,13 +240,11 @@ class Answer:
         loop = asyncio.get_running_loop()
         asked = self.said.asked
 
+        def _tell(event: Event | Exception) -> None:
+            loop.call_soon_threadsafe(self._events.put_nowait, event)
+
         def _submit() -> Ticket:
-            return engine.submit(
-                image,
-                asked.turns,
-                max_new_tokens=asked.max_new_tokens,
-                on_event=lambda event: loop.call_soon_threadsafe(self._events.put_nowait, event),
-            )
+            return engine.submit(image, asked.turns, max_new_tokens=asked.max_new_tokens, on_event=_tell)
 
         submitted = pool.submit(_submit)
         try:
@@ -272,16 +270,16 @@ class Answer:
             self.close()
             if not self.said.text:
                 raise ApiError(504, "no word of the answer came in time; try later", code="timeout") from error
-            self.limit = "time"
-            return self._end()
+            self._end("time")
+            return None
         if isinstance(event, Words | Grounded):
             self._trace.mark("first_word" if isinstance(event, Words) else "first_mask")
             return self.said.take(event)
         if isinstance(event, Exception):
             self._trace.outcome = "failed"
             raise refusal(event) from event
-        self.limit = "tokens" if self._ticket is not None and self._ticket.met_limit else None
-        return self._end()
+        self._end("tokens" if self._ticket is not None and self._ticket.met_limit else None)
+        return None
 
     async def rest(self) -> None:
         """Nothing, once the answer has ended; raises as `next`."""
@@ -302,9 +300,10 @@ class Answer:
         if self._ticket is not None:
             self._ticket.cancel()
 
-    def _end(self) -> None:
+    def _end(self, limit: Limit | None) -> None:
+        self.limit = limit
         self._trace.mark("whole")
-        self._trace.outcome = self.limit or "stop"
+        self._trace.outcome = limit or "stop"
 
 
 def refusal(error: Exception) -> ApiError:
