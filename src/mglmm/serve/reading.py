@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from pydantic import ValidationError
-from pydantic_core import from_json
+from pydantic import TypeAdapter, ValidationError
 
 from mglmm import grounding
 from mglmm.schema import GroundedText, Span
@@ -29,6 +28,7 @@ FIELDS = {"label": "string", "caption": "string", "confidence": "number"}
 """What an answer can put into JSON, and the types of JSON Schema."""
 
 _MAX_MESSAGE = 300
+_ANY_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def _invalid(error: ValidationError, body: bytes) -> ApiError:
         return ApiError(
             400, f"the body is no JSON that can be read: {worst['msg'][:_MAX_MESSAGE]}", code="invalid_json"
         )
-    path = _path(worst["loc"], from_json(body))
+    path = _path(worst["loc"], _ANY_JSON.validate_json(body))
     param = ".".join(str(step) for step in path)
     name = path[0] if path else ""
     field = ChatRequest.model_fields.get(name) if isinstance(name, str) else None
