@@ -9,7 +9,7 @@ same text and phrases, and masks that differ in at most 2 % of their union (anot
 * throughput: rounds of one client and of sixteen, each about pictures that the server has not seen; counted is what has
   been answered when a client finds no question left. The median ratio counts. The bar: 2.5.
 * endurance: 64 clients, every second one streaming, for `--seconds`; latencies, the first word and the first mask of
-  streams, and the server's memory after a quarter of the time and at the end.
+  streams, and the server's memory after each quarter of the time.
 
 The client runs on the same machine and takes its share of it. The figures are in docs/log.md.
 """
@@ -94,11 +94,13 @@ def main() -> None:
     console = Console()
     seeds = count(FIRST_SEED)
     predictor = mglmm.load(options.model, device="cpu")
+    wrong: list[str] = []
     with serving(options.model) as url:
         ratios = []
         for number in range(options.rounds):
-            alone = asyncio.run(put(url, questions(predictor, seeds, 8), 1))
-            together = asyncio.run(put(url, questions(predictor, seeds, 20), CLIENTS))
+            alone = asyncio.run(put(url, questions(predictor, seeds, 10), 1))
+            together = asyncio.run(put(url, questions(predictor, seeds, 40), CLIENTS))
+            wrong += alone.wrong + together.wrong
             ratios.append(together.tokens_a_second / alone.tokens_a_second)
             show(console, f"round {number + 1}", {"1 client": alone, f"{CLIENTS} clients": together})
         console.print(
@@ -107,8 +109,8 @@ def main() -> None:
         asked = questions(predictor, seeds, options.pictures)
         enduring, memory = asyncio.run(endure(url, asked, options.seconds))
         show(console, f"{options.seconds:g} s, {len(asked)} questions", {f"{MANY_CLIENTS} clients": enduring})
-        console.print(f"server's memory: {memory[0]:.0f} MiB after a quarter, {memory[1]:.0f} MiB at the end")
-        for line in [*alone.wrong, *together.wrong, *enduring.wrong][:10]:
+        console.print(f"server's memory after each quarter, MiB: {', '.join(f'{size:.0f}' for size in memory)}")
+        for line in [*wrong, *enduring.wrong][:10]:
             console.print(f"wrong: {line}", markup=False)
 
 
@@ -161,9 +163,12 @@ async def put(url: str, asked: Sequence[Question], num_clients: int) -> Load:
     return load
 
 
-async def endure(url: str, asked: Sequence[Question], seconds: float) -> tuple[Load, tuple[float, float]]:
-    """Questions in turn by many clients for so long; the load and the server's memory in MiB early and late."""
-    load, numbers, memory = Load(), count(), []
+async def endure(
+    url: str, asked: Sequence[Question], seconds: float, num_clients: int = MANY_CLIENTS
+) -> tuple[Load, list[float]]:
+    """Questions in turn by many clients for so long; the load, and the server's memory in MiB after each quarter."""
+    load, numbers = Load(), count()
+    memory: list[float] = []
     began = time.perf_counter()
 
     async def client(http: httpx2.AsyncClient) -> None:
@@ -174,15 +179,15 @@ async def endure(url: str, asked: Sequence[Question], seconds: float) -> tuple[L
         load.count(began)
 
     async def watch(http: httpx2.AsyncClient) -> None:
-        for moment in (seconds / 4, seconds):
-            await asyncio.sleep(max(0.0, moment - (time.perf_counter() - began)))
+        for quarter in range(1, 5):
+            await asyncio.sleep(max(0.0, quarter * seconds / 4 - (time.perf_counter() - began)))
             text = (await http.get("/metrics")).text
             found = re.search(r"^process_resident_memory_bytes (\S+)", text, re.MULTILINE)
             assert found is not None
             memory.append(float(found[1]) / 2**20)
 
-    await _all(url, [client] * MANY_CLIENTS + [watch])
-    return load, (memory[0], memory[1])
+    await _all(url, [client] * num_clients + [watch])
+    return load, memory
 
 
 async def _all(url: str, clients: Sequence[Any]) -> None:
