@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo pictures test test-slow test-gpu check format world default-model docs clean
+.PHONY: help demo pictures test test-slow test-gpu bench check format world default-model docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -30,6 +30,9 @@ test-slow: $(STAMP)  ## the tests that train or measure something
 
 test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves without one)
 	$(BIN)/python -m pytest -q -m gpu
+
+bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (some minutes)
+	$(BIN)/python -m benchmarks
 
 check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .
