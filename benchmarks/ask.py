@@ -120,12 +120,14 @@ def comparison(predictor: Predictor, image: Image.Image, repeats: int, published
     }
     if published:
         ways["as published"] = lambda: plainly(predictor, image, straightforward.as_published, TURNS)
-    one = {
+    one: dict[str, Callable[[], Any]] = {
         "ours": lambda: ours(predictor, image, TURNS[:1]),
         "straightforward": lambda: plainly(predictor, image, straightforward.ask, TURNS[:1]),
     }
+    if published:
+        one["as published"] = lambda: plainly(predictor, image, straightforward.as_published, TURNS[:1])
     single, _ = in_turns(one, repeats)
-    three, answers = in_turns(ways, repeats if not published else 1)
+    three, answers = in_turns(ways, repeats)
     for before, after in pairwise(answers.values()):
         if [ids for ids, _ in before] != [ids for ids, _ in after]:
             raise SystemExit("the ways give other tokens")
@@ -133,7 +135,7 @@ def comparison(predictor: Predictor, image: Image.Image, repeats: int, published
             raise SystemExit("the ways give other masks")
     num_masks = sum(len(found) for _, found in answers["ours"])
     rows = [
-        (name, f"{single.get(name, float('nan')):.3f}", f"{three[name]:.3f}", f"{three[name] / three['ours']:.2f}")
+        (name, f"{single[name]:.3f}", f"{three[name]:.3f}", f"{three[name] / three['ours']:.2f}")
         for name in ways
     ]
     about = f"The chat has {num_masks} masks; all ways give the same tokens and masks.\n\n"
