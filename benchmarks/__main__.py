@@ -21,7 +21,7 @@ from rich.console import Console
 
 from mglmm.atomic import atomic_file
 
-SCRIPTS = ("ask", "batch", "scale")
+SCRIPTS = ("ask", "batch", "scale", "roofline")
 LIBRARIES = ("mglmm", "torch", "transformers")
 ABOUT = """# Benchmarks
 

@@ -134,10 +134,7 @@ def comparison(predictor: Predictor, image: Image.Image, repeats: int, published
         if not all(map(nearly_same, before, after)):
             raise SystemExit("the ways give other masks")
     num_masks = sum(len(found) for _, found in answers["ours"])
-    rows = [
-        (name, f"{single[name]:.3f}", f"{three[name]:.3f}", f"{three[name] / three['ours']:.2f}")
-        for name in ways
-    ]
+    rows = [(name, f"{single[name]:.3f}", f"{three[name]:.3f}", f"{three[name] / three['ours']:.2f}") for name in ways]
     about = f"The chat has {num_masks} masks; all ways give the same tokens and masks.\n\n"
     return about + table(("way", "one question, s", "three turns, s", "three turns, ratio to ours"), rows)
 

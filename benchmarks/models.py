@@ -79,7 +79,12 @@ def _talking(predictor: Predictor) -> Predictor:
 
 def _random_7b(num_text_layers: int = 32, num_mask_layers: int = 32, device: str = "cuda") -> Predictor:
     """LLaVA-1.5 7B joined with SAM ViT-H, random weights in bfloat16, with a tiny tokenizer of the same tokens."""
-    config = config_of(*PAIR)
+    config, processor = config_of(*PAIR), processor_of(*PAIR)
+    tokenizer = processor.tokenizer
+    token_id = tokenizer.convert_tokens_to_ids
+    config.phrase_start_token_id, config.phrase_end_token_id = map(token_id, ("<p>", "</p>"))
+    config.seg_token_id, config.constrain_markup = token_id("[SEG]"), True
+    config.lmm_config.image_token_id = token_id(processor.image_token)
     config.lmm_config.text_config.num_hidden_layers = num_text_layers
     config.sam_config.vision_config.num_hidden_layers = num_mask_layers
     config.dtype = torch.bfloat16
@@ -87,8 +92,6 @@ def _random_7b(num_text_layers: int = 32, num_mask_layers: int = 32, device: str
         torch.set_default_dtype(torch.bfloat16)
         model = MGLMMForConditionalGeneration(config)
         torch.set_default_dtype(torch.float32)
-    processor = processor_of(*PAIR)
-    tokenizer = processor.tokenizer
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id, pad_token_id=tokenizer.pad_token_id, do_sample=False
     )

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from benchmarks import ask, batch, models, scale, script, straightforward
+from benchmarks import ask, batch, models, roofline, scale, script, straightforward
 from benchmarks.timing import in_turns
 
 from mglmm.answering import ImagePrediction, Picture
@@ -52,7 +52,7 @@ def test_ways_take_turns() -> None:
 @pytest.mark.parametrize("model", ["default", "small"])
 def test_the_scripts_run(model: str, capsys: pytest.CaptureFixture[str], monkeypatch, tmp_path) -> None:
     monkeypatch.chdir(tmp_path)
-    for module in (ask, batch, scale):
+    for module in (ask, batch, scale, roofline):
         monkeypatch.setattr("sys.argv", ["benchmark", "--model", model, "--repeats", "1", "--threads", "1"])
         module.main()
     text = capsys.readouterr().out
