@@ -1,0 +1,72 @@
+"""Starting the studio and ending it cleanly."""
+
+import socket
+import threading
+
+from mglmm.engine import Engine
+from mglmm.schema import UserError
+from mglmm.studio.app import MAX_SESSION_BYTES, make_app
+
+PORT = 7860
+"""Gradio's own, which a Hugging Face Space expects too."""
+
+
+def check_port(host: str, port: int) -> None:
+    """Nothing, if a server can listen there.
+
+    Raises:
+        UserError: the port is in use, needs more rights, or the host is none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"cannot listen at {host}, port {port} ({error.strerror}); choose --host and --port") from None
+
+
+def serve(
+    engine: Engine,
+    *,
+    host: str = "127.0.0.1",
+    port: int = PORT,
+    share: bool = False,
+    model: str = "default",
+    max_new_tokens: int = 512,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve the studio until Ctrl-C, or until `stop` is set; prints its address. Closes the engine.
+
+    Args:
+        share: also through a public address of Gradio's relay, which needs the network.
+        model: the name that the page shows.
+
+    Raises:
+        UserError: see `check_port`.
+    """
+    check_port(host, port)
+    app = make_app(engine, model=model, max_new_tokens=max_new_tokens)
+    stop = stop or threading.Event()
+    _, address, public = app.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        inline=False,
+        run_history=False,
+        max_file_size=MAX_SESSION_BYTES,
+        _frontend=False,
+    )
+    try:
+        print(f"mglmm studio: {public or address} (Ctrl-C ends it)", flush=True)
+        stop.wait()
+    except KeyboardInterrupt:
+        print("ended")
+    finally:
+        engine.close(finish=False)
+        app.get_blocks().close(verbose=False)

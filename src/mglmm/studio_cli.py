@@ -1,0 +1,1 @@
+"""The command `mglmm demo`. As in `cli`, everything heavy is imported inside the command."""
