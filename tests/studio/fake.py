@@ -1,5 +1,6 @@
 """An engine that says what a script says, word by word at a set pace, with masks where the script has them."""
 
+import re
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -106,10 +107,9 @@ class FakeEngine:
         for piece in script_for(instruction):
             said, box = (piece, None) if isinstance(piece, str) else piece
             start = len(text)
-            for word in said.split(" "):
+            for bit in re.findall(r"\s*\S+\s*$|\s*\S+", said):
                 if ticket.cancelled.wait(self.pace):
                     return
-                bit = word if len(text) == start else f" {word}"
                 text += bit
                 on_event(Words(bit))
             if box:

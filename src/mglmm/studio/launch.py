@@ -1,38 +1,17 @@
 """Starting the studio and ending it cleanly."""
 
-import socket
 import threading
 
+from mglmm.arguments import check_port
 from mglmm.engine import Engine
-from mglmm.schema import UserError
 from mglmm.studio.app import MAX_SESSION_BYTES, make_app
-
-PORT = 7860
-"""Gradio's own, which a Hugging Face Space expects too."""
-
-
-def check_port(host: str, port: int) -> None:
-    """Nothing, if a server can listen there.
-
-    Raises:
-        UserError: the port is in use, needs more rights, or the host is none of this machine.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        raise UserError(f"cannot listen at {host}, port {port} ({error.strerror}); choose --host and --port") from None
 
 
 def serve(
     engine: Engine,
     *,
     host: str = "127.0.0.1",
-    port: int = PORT,
+    port: int,
     share: bool = False,
     model: str = "default",
     max_new_tokens: int = 512,

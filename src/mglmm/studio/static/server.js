@@ -54,16 +54,17 @@ export async function* ask(question, signal) {
   if (!joined.ok) throw new Fault(`The server takes no questions now (${joined.status}); try again in a moment.`);
   const { event_id } = await joined.json();
   const stream = await reach(`gradio_api/call/ask/${event_id}`, { signal });
+  let whole = false;
   for await (const [name, data] of messages(stream.body)) {
     if (name === "error") throw new Fault("Something went wrong on the server; its log says what.");
     if (name !== "generating") continue;
     const [event] = data;
     if (event.kind === "error") throw new Fault(event.message);
     if (event.kind === "unknown_picture") throw new UnknownPicture();
+    whole ||= event.kind === "done";
     yield event;
-    if (event.kind === "done") return;
   }
-  throw new Lost("The connection was lost in the middle of the answer.");
+  if (!whole) throw new Lost("The connection was lost in the middle of the answer.");
 }
 
 /** [event, data] of every message of a stream of server-sent events. */

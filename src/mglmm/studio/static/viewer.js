@@ -86,7 +86,10 @@ export class Viewer {
       scale = Math.min(width / ((x1 - x0) * room), height / ((y1 - y0) * room), whole * MAX_ZOOM);
       scale = Math.max(scale, whole);
     }
-    return { scale, x: width / 2 - (scale * (x0 + x1)) / 2, y: height / 2 - (scale * (y0 + y1)) / 2 };
+    // no empty stage beside a picture that could fill it
+    const offset = (middle, all, stage) => (
+      scale * all <= stage ? (stage - scale * all) / 2 : Math.min(0, Math.max(stage - scale * all, stage / 2 - scale * middle)));
+    return { scale, x: offset((x0 + x1) / 2, naturalWidth, width), y: offset((y0 + y1) / 2, naturalHeight, height) };
   }
 
   /** The id of the smallest object under a pointer event; null beside all. */
@@ -188,8 +191,9 @@ export class Viewer {
       if (!shape.area || !label) continue;
       const wide = context.measureText(label).width + 12, high = 21;
       const clamp = (value, size, all) => Math.min(Math.max(value, size / 2 + 2), all - size / 2 - 2);
-      const x = clamp(shape.middle[0] * view.scale + view.x, wide, this.size[0]);
-      const y = clamp(shape.middle[1] * view.scale + view.y, high, this.size[1]);
+      const middle = [shape.middle[0] * view.scale + view.x, shape.middle[1] * view.scale + view.y];
+      if (middle.some((value, axis) => value < 0 || value > this.size[axis])) continue;
+      const x = clamp(middle[0], wide, this.size[0]), y = clamp(middle[1], high, this.size[1]);
       const box = [x - wide / 2, y - high / 2, x + wide / 2, y + high / 2];
       if (taken.some((o) => box[0] < o[2] && o[0] < box[2] && box[1] < o[3] && o[1] < box[3])) continue;
       taken.push(box);
