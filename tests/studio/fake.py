@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
+from mglmm.engine import EngineClosedError
 from mglmm.predict import Event, Grounded, ImagePrediction, Words
 from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
 
@@ -57,7 +58,9 @@ def script_for(instruction: str) -> Script:
 class FakeTicket:
     """One request."""
 
+    on_event: Callable[[Event | Exception], None]
     cancelled: threading.Event = field(default_factory=threading.Event)
+    ended: bool = False
 
     def cancel(self) -> None:
         self.cancelled.set()
@@ -88,20 +91,20 @@ class FakeEngine:
             raise UserError("picture and conversation take 9 of the model's 8 tokens; begin a new chat")
         self.asked.append(conversation)
         self.images.append(image)
-        self.tickets.append(FakeTicket())
-        arguments = (image, instruction, on_event, self.tickets[-1])
-        threading.Thread(target=self._answer, args=arguments, daemon=True).start()
-        return self.tickets[-1]
+        ticket = FakeTicket(on_event)
+        self.tickets.append(ticket)
+        threading.Thread(target=self._answer, args=(image, instruction, ticket), daemon=True).start()
+        return ticket
 
     def close(self, *, finish: bool = True) -> None:
         for ticket in self.tickets:
-            ticket.cancel()
+            if not ticket.cancelled.is_set() and not ticket.ended:
+                ticket.cancel()
+                ticket.on_event(EngineClosedError("the engine was closed"))
 
-    def _answer(
-        self, image: Image.Image, instruction: str, on_event: Callable[[Event | Exception], None], ticket: FakeTicket
-    ) -> None:
+    def _answer(self, image: Image.Image, instruction: str, ticket: FakeTicket) -> None:
         if "crash" in instruction:
-            on_event(RuntimeError("the graphics card is on fire"))
+            ticket.on_event(RuntimeError("the graphics card is on fire"))
             return
         text, spans, segments = "", [], []
         for piece in script_for(instruction):
@@ -111,14 +114,15 @@ class FakeEngine:
                 if ticket.cancelled.wait(self.pace):
                     return
                 text += bit
-                on_event(Words(bit))
+                ticket.on_event(Words(bit))
             if box:
                 segments.append(segment(len(segments) + 1, said, box, image.size))
                 spans.append(Span(start=start, end=len(text), segment_ids=(len(segments),)))
-                on_event(Grounded(spans[-1], (segments[-1],)))
+                ticket.on_event(Grounded(spans[-1], (segments[-1],)))
         answer = GroundedText(text=text, spans=tuple(spans))
         size = (image.height, image.width)
-        on_event(
+        ticket.ended = True
+        ticket.on_event(
             ImagePrediction(
                 sample_id="", size=size, instruction=instruction, answer=answer, segments=tuple(segments), image=image
             )

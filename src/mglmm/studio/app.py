@@ -1,5 +1,6 @@
 """The studio's server: the page and its files, pictures, sessions, downloads; answers go through Gradio's queue."""
 
+import json
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 
-from mglmm.engine import Engine
+from mglmm.engine import Engine, EngineClosedError
 from mglmm.schema import UserError, read_line
 from mglmm.studio import export, page
 from mglmm.studio.pictures import MAX_UPLOAD_BYTES, Kept, PictureStore, too_large
@@ -22,8 +23,6 @@ import gradio  # noqa: E402
 
 MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES
 """Ours: the largest picture as Base64, and room for its masks."""
-MAX_WAITING = 256
-"""Questions in Gradio's queue; more are refused. Ours."""
 
 _UNPROCESSABLE = 422
 
@@ -60,6 +59,8 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
                 yield event
         except UserError as error:
             yield {"kind": "error", "message": one_line(error)}
+        except EngineClosedError:
+            yield {"kind": "error", "message": "The server has gone in the middle of the answer; ask again when it is back."}
 
     return app
 
@@ -113,8 +114,6 @@ def _add_sessions(app: gradio.Server, pictures: PictureStore) -> None:
 
 def _question(question: dict[str, Any]) -> Question:
     """The question; UserError if it is none."""
-    import json
-
     return read_line(json.dumps(question), Question, "the question")
 
 

@@ -64,6 +64,15 @@ class Session(Record):
     picture: Annotated[str, Field(pattern=_DATA_URL.pattern)]
     sample: Sample
 
+    @model_validator(mode="after")
+    def _levels_lead_back_up(self) -> Self:
+        known: set[int] = set()
+        for number, turn in enumerate(self.sample.turns):
+            if len(turn.region_ids) > 1 or not known.issuperset(turn.region_ids):
+                raise ValueError(f"turn {number} looks into {list(turn.region_ids)}, which no turn before it names")
+            known.update(turn.answer.segment_ids)
+        return self
+
     @property
     def content(self) -> bytes:
         """The file of the picture.

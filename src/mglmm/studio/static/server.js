@@ -10,6 +10,7 @@ export class Lost extends Fault {}
 export class UnknownPicture extends Error {}
 
 const NO_SERVER = "The server cannot be reached.";
+const BROKEN_OFF = "The server has gone in the middle of the answer; ask again when it is back.";
 
 async function reach(address, options) {
   try {
@@ -56,6 +57,8 @@ export async function* ask(question, signal) {
   const stream = await reach(`gradio_api/call/ask/${event_id}`, { signal });
   let whole = false;
   for await (const [name, data] of messages(stream.body)) {
+    // Gradio says in words that it has stopped, and in an object that a function has failed
+    if (name === "error" && typeof data === "string") throw new Lost(BROKEN_OFF);
     if (name === "error") throw new Fault("Something went wrong on the server; its log says what.");
     if (name !== "generating") continue;
     const [event] = data;
@@ -64,7 +67,7 @@ export async function* ask(question, signal) {
     whole ||= event.kind === "done";
     yield event;
   }
-  if (!whole) throw new Lost("The connection was lost in the middle of the answer.");
+  if (!whole) throw new Lost(BROKEN_OFF);
 }
 
 /** [event, data] of every message of a stream of server-sent events. */
@@ -85,7 +88,7 @@ async function* messages(body) {
     }
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Lost("The connection was lost in the middle of the answer.");
+    throw new Lost(BROKEN_OFF);
   } finally {
     reader.cancel().catch(() => {}); // it may have ended already
   }
