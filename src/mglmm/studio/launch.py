@@ -1,5 +1,6 @@
 """Starting the studio and ending it cleanly."""
 
+import logging
 import threading
 
 from mglmm.arguments import check_port
@@ -48,4 +49,8 @@ def serve(
         print("ended")
     finally:
         engine.close(finish=False)
-        app.get_blocks().close(verbose=False)
+        blocks = app.get_blocks()
+        # a stream of Gradio's would go on for ever and be waited for; that it is cut off is no error
+        blocks.server.force_exit = True
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        blocks.close(verbose=False)

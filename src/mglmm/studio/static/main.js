@@ -53,6 +53,9 @@ function light() {
 
 function tellAbout(segments) {
   const about = byId("about");
+  const said = JSON.stringify([segments.map(({ id }) => id), pinned, viewer.marks.length > 0]);
+  if (about.dataset.said === said) return; // its button may have the keyboard's focus
+  about.dataset.said = said;
   if (!segments.length) {
     const many = viewer.marks.length > 0;
     about.replaceChildren(element("span", { class: "hint" }, many ? "Point at a phrase or an object; click an object to look inside it." : ""));
