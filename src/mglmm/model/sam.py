@@ -5,7 +5,7 @@ layer of the encoder, SAM 2 and its kin two maps of higher resolution. `FAMILIES
 difference this module hides.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,6 +38,22 @@ class GroundingFeatures:
             tuple(level[index] for level in self.high_resolution),
             tuple(level[index] for level in self.early),
         )
+
+    @staticmethod
+    def join(parts: "Sequence[GroundingFeatures]") -> "GroundingFeatures":
+        """The features of the images of all parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        return GroundingFeatures(
+            torch.cat([part.image_embeddings for part in parts]),
+            tuple(torch.cat(level) for level in zip(*(part.high_resolution for part in parts), strict=True)),
+            tuple(torch.cat(level) for level in zip(*(part.early for part in parts), strict=True)),
+        )
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all maps."""
+        return sum(level.nbytes for level in (self.image_embeddings, *self.high_resolution, *self.early))
 
 
 @dataclass(frozen=True)
