@@ -42,7 +42,9 @@ def add_command(
         )
 
     command = add(commands, "demo", _demo, "the web studio: ask, see masks grow, look inside objects")
-    command.add_argument("--host", default="127.0.0.1", metavar="H", help="0.0.0.0: for others too (default: %(default)s)")
+    command.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="0.0.0.0: for others too (default: %(default)s)"
+    )
     command.add_argument("--port", type=port_number, default=PORT, metavar="P", help="(default: %(default)s)")
     command.add_argument("--share", action="store_true", help="also at a public address of Gradio's relay")
     return command

@@ -58,8 +58,8 @@ def overlay(
 ) -> Image.Image:
     """The picture (RGB, `scale` times as large) with every mask filled, outlined and labelled inside the picture.
 
-    `opacity` of the fill is 0..1. A label is the phrase that `answer` ties to the segment, else the segment's own label. Small masks are painted
-    over large ones, so that parts show on their whole.
+    `opacity` of the fill is 0..1. A label is the phrase that `answer` ties to the segment, else the segment's own
+    label. Small masks are painted over large ones, so that parts show on their whole.
 
     Raises:
         ValueError: a mask has not the picture's size.

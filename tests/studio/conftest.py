@@ -1,65 +1,22 @@
 """The studio over a scripted engine, and a browser if there is one on this machine."""
 
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
 
-pytest.importorskip("gradio")
-
-from mglmm.studio.launch import serve
 from tests.studio.fake import FakeEngine
+from tests.studio.server import Studio, free_port
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
-@dataclass
-class Studio:
-    """A server that can be stopped and started again at the same address."""
-
-    engine: FakeEngine
-    port: int
-    stop: threading.Event = field(default_factory=threading.Event)
-    thread: threading.Thread | None = None
-
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    def start(self) -> None:
-        self.stop = threading.Event()
-        self.thread = threading.Thread(
-            target=serve, args=(self.engine,), kwargs={"port": self.port, "stop": self.stop}, daemon=True
-        )
-        self.thread.start()
-        for _ in range(300):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
-            time.sleep(0.05)
-        raise TimeoutError("the studio has not started")
-
-    def end(self) -> None:
-        assert self.thread
-        self.stop.set()
-        self.thread.join(15)
-        assert not self.thread.is_alive()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 @pytest.fixture(scope="session")
 def shared_studio() -> Iterator[Studio]:
+    pytest.importorskip("gradio")
     studio = Studio(FakeEngine(), free_port())
     studio.start()
     yield studio
@@ -87,7 +44,7 @@ def picture_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[object]:
+def browser() -> Iterator[Any]:
     playwright = pytest.importorskip("playwright.sync_api")
     with playwright.sync_playwright() as p:
         own = Path(p.chromium.executable_path)

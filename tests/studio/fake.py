@@ -40,7 +40,13 @@ CAR: Script = (
     ("a bird", (0.85, 0.02, 0.95, 0.12)),
     ".",
 )
-WHEEL: Script = ("This is ", ("the wheel", (0.28, 0.7, 0.4, 0.88)), ". It has ", ("a hub", (0.32, 0.76, 0.36, 0.82)), ".")
+WHEEL: Script = (
+    "This is ",
+    ("the wheel", (0.28, 0.7, 0.4, 0.88)),
+    ". It has ",
+    ("a hub", (0.32, 0.76, 0.36, 0.82)),
+    ".",
+)
 
 
 def script_for(instruction: str) -> Script:

@@ -24,6 +24,8 @@ import gradio  # noqa: E402
 MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES
 """Ours: the largest picture as Base64, and room for its masks."""
 
+GONE = "The server has gone in the middle of the answer; ask again when it is back."
+
 _UNPROCESSABLE = 422
 
 
@@ -60,7 +62,7 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
         except UserError as error:
             yield {"kind": "error", "message": one_line(error)}
         except EngineClosedError:
-            yield {"kind": "error", "message": "The server has gone in the middle of the answer; ask again when it is back."}
+            yield {"kind": "error", "message": GONE}
 
     return app
 

@@ -14,7 +14,7 @@ from mglmm.schema import UserError
 MAX_UPLOAD_BYTES = 48 * 2**20
 """Of one picture. Ours: a photograph of 89 million pixels, the most that is opened, as JPEG of high quality."""
 MAX_SIDE_PX = 2048
-"""Larger pictures are made smaller. Ours: far more than any grounding encoder sees (1,024), and a mask of it is quick."""
+"""Larger pictures are made smaller. Ours: twice what the largest grounding encoder sees, and a mask of it is quick."""
 MAX_KEPT_BYTES = 512 * 2**20
 """Of all pictures in memory. Ours: some five hundred photographs; a browser sends one that was forgotten again."""
 

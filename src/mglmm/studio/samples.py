@@ -1,4 +1,4 @@
-"""The pictures that one can begin with: held-out pictures of the procedural world, drawn when they are first asked for."""
+"""The pictures that one can begin with: held-out pictures of the procedural world, drawn when first asked for."""
 
 import io
 from functools import cache

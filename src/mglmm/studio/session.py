@@ -1,4 +1,4 @@
-"""What the page sends: a question at one level of a picture, and a whole session, which is a `Sample` with its picture."""
+"""What the page sends: a question at one level of a picture, and a session, which is a `Sample` with its picture."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ MAX_INSTRUCTION_CHARACTERS = 2_000
 SAME_IOU = 0.7
 """A mask found inside an object that covers it like this is the object again. Ours, by looking at answers."""
 PART_SHARE = 0.5
-"""A mask of which at least this share lies inside an object is a part of it. Ours: the edge of a part may well stick out."""
+"""A mask with at least this share inside an object is a part of it. Ours: the edge of a part may well stick out."""
 
 _ARTICLE = re.compile(r"^(a|an|the|one|this|that)\s+", re.IGNORECASE)
 _DATA_URL = re.compile(r"^data:image/(?:png|jpeg);base64,")
