@@ -58,7 +58,7 @@ function tellAbout(segments) {
   about.dataset.said = said;
   if (!segments.length) {
     const many = viewer.marks.length > 0;
-    about.replaceChildren(element("span", { class: "hint" }, many ? "Point at a phrase or an object; click an object to look inside it." : ""));
+    about.replaceChildren(element("span", { class: "hint" }, many ? "Choose an object to look inside it." : ""));
     return;
   }
   const area = segments.reduce((sum, segment) => sum + segment.shape.area, 0);
@@ -103,7 +103,7 @@ function go(level) {
   pinned = pointed = [];
   const thread = session.thread(focus);
   byId("turns").replaceChildren(...thread.map((turn) => answers.get(turn).node));
-  byId("turns").scrollTop = byId("turns").scrollHeight;
+  scrollToEnd();
   byId("crumbs").replaceChildren(...crumbsOf(session, focus, go));
   viewer.look(focus === null ? null : session.segments.get(focus).shape);
   show(thread.at(-1) ?? null);
@@ -233,6 +233,7 @@ async function answer(instruction, task = "conversation") {
   byId("turns").append(said.node);
   busy(true);
   show(turn);
+  scrollToEnd();
   try {
     for await (const event of events(turn, controller.signal)) take(event, turn, said);
     turn.state = "done";
@@ -246,7 +247,9 @@ async function answer(instruction, task = "conversation") {
   } finally {
     running = null;
     busy(false);
+    const follow = following();
     said.finish();
+    follow();
     if (turn === shown) show(turn);
   }
 }
@@ -274,8 +277,21 @@ async function* events(turn, signal) {
   }
 }
 
+/** Call before words are added: what it returns scrolls on, unless the user has scrolled back to read. */
+function following() {
+  const log = byId("turns");
+  const page = log.scrollHeight > log.clientHeight ? log : document.scrollingElement;
+  const atEnd = page.scrollHeight - page.scrollTop - page.clientHeight < 80;
+  return () => atEnd && scrollToEnd();
+}
+
+function scrollToEnd() {
+  for (const page of [byId("turns"), document.scrollingElement]) page.scrollTop = page.scrollHeight;
+}
+
 function take(event, turn, said) {
   const since = performance.now() - turn.at;
+  const follow = following();
   if (event.kind === "words") {
     turn.times.word ??= since;
     turn.text += event.text;
@@ -289,8 +305,7 @@ function take(event, turn, said) {
   } else {
     turn.times.all = since;
   }
-  const log = byId("turns");
-  if (turn.focus === focus) log.scrollTop = log.scrollHeight;
+  if (turn.focus === focus) follow();
 }
 
 function busy(state) {

@@ -130,11 +130,12 @@ export class Viewer {
     context.imageSmoothingQuality = "high";
     context.drawImage(image, 0, 0);
     if (this.focus) this.veil();
+    const some = this.marks.some((mark) => this.lit.has(mark.id));
     let fading = false;
     for (const mark of this.marks) {
       const age = Math.min(1, (now - mark.born) / FADE_MS);
       fading ||= age < 1;
-      this.fill(mark, age);
+      this.fill(mark, age, some);
     }
     context.setTransform(ratio, 0, 0, ratio, 0, 0);
     this.name();
@@ -160,9 +161,10 @@ export class Viewer {
     this.context.fill(around, "evenodd");
   }
 
-  fill({ id, shape, color }, age) {
+  /** A mask; `some`: others may be lit, and it steps back if it is not. */
+  fill({ id, shape, color }, age, some) {
     const { context, options, view } = this;
-    const lit = this.lit.has(id), dim = this.lit.size > 0 && !lit;
+    const lit = this.lit.has(id), dim = some && !lit;
     context.globalAlpha = age * (lit ? Math.max(0.62, options.opacity) : options.opacity * (dim ? 0.25 : 1));
     context.fillStyle = color.fill;
     context.fill(shape.path, "evenodd");
@@ -179,10 +181,11 @@ export class Viewer {
     context.globalAlpha = 1;
   }
 
-  /** The labels, those of lit masks first; one that would cover another is left out. */
+  /** The labels, of lit masks alone if there are any, smallest mask first; one that would cover another is left out. */
   name() {
     const { context, view } = this;
-    const marks = this.marks.filter((mark) => this.lit.has(mark.id) || (this.options.labels && !this.lit.size));
+    const lit = this.marks.filter((mark) => this.lit.has(mark.id));
+    const marks = lit.length || !this.options.labels ? lit : [...this.marks];
     marks.sort((a, b) => a.shape.area - b.shape.area);
     context.font = `500 12.5px ${getComputedStyle(this.canvas).fontFamily}`;
     context.textBaseline = "middle";
