@@ -1,12 +1,12 @@
 """Take pictures of the studio with the model in the package: `python tools/studio.py`.
 
-Writes `docs/images/studio*.webp`; with a folder as argument, pictures of every state into that folder instead. Prints
-the times to the first word and the first mask. Needs a Chromium (Playwright's own, or one on the path).
+Writes `docs/images/studio*.webp` and prints the times of docs/studio.md; with a folder as argument, pictures of every
+state into that folder instead. Needs a Chromium (Playwright's own, or one on the path).
 """
 
-import re
 import shutil
 import socket
+import statistics
 import sys
 import threading
 import time
@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 from mglmm.engine import Engine
 from mglmm.predict import load
 from mglmm.studio.launch import serve
+from mglmm.studio.samples import SAMPLES
 
 DOCS = Path(__file__).resolve().parents[1] / "docs" / "images"
 DESKTOP, PHONE = {"width": 1280, "height": 800}, {"width": 390, "height": 780}
@@ -75,6 +76,24 @@ def shoot(page: Page, path: Path) -> None:
         shot.unlink()
 
 
+def times(page: Page, address: str) -> None:
+    """Print the medians over the sample pictures, in seconds from the click to what one sees."""
+    told: dict[str, list[dict[str, float]]] = {"a new picture": [], "the next turn": []}
+    for sample in range(len(SAMPLES)):
+        page.goto(address)
+        begin(page, sample)
+        page.click("text=Caption")
+        page.locator(".turn").nth(1).locator(".facts", has_text="all").wait_for()
+        turns = page.evaluate("studio.state().session.turns.map(turn => turn.times)")
+        for found, one in zip(told.values(), turns, strict=True):
+            found.append(one)
+    for name, found in told.items():
+        parts = (
+            f"{key} {statistics.median(one[key] for one in found) / 1000:.2f} s" for key in ("word", "mask", "all")
+        )
+        print(f"{name}: {', '.join(parts)}")
+
+
 def every_state(page: Page, folder: Path) -> None:
     """Pictures of the states of a page, one after the other."""
     shoot(page, folder / "1-start.png")
@@ -118,11 +137,11 @@ def main() -> None:
             page.mouse.move(*point(page, "horse"))
             page.wait_for_timeout(300)
             shoot(page, DOCS / "studio.webp")
-            print(re.sub(r"\s+", " ", page.locator(".facts").inner_text()))
             page.emulate_media(color_scheme="dark")
             page.mouse.click(*point(page, "horse"))
             finished(page)
             shoot(page, DOCS / "studio-inside.webp")
+            times(page, address)
         browser.close()
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -14,14 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
 
-from mglmm import predict
+from mglmm import __version__, predict
 from mglmm.cli import main
 from mglmm.engine import Engine
 from mglmm.schema import GroundedText
 from tests.studio.fake import SCENE
 from tests.studio.server import Studio, free_port
+
+ROOT = Path(__file__).parents[2]
 
 
 def post(studio: Studio, path: str, body: bytes) -> tuple[int, Any]:
@@ -100,7 +104,7 @@ def test_the_page_may_fetch_nothing_from_elsewhere(studio: Studio) -> None:
     with urllib.request.urlopen(studio.address) as response:
         assert "default-src 'self'" in response.headers["Content-Security-Policy"]
         page = response.read().decode()
-    static = Path(__file__).parents[2] / "src" / "mglmm" / "studio" / "static"
+    static = ROOT / "src" / "mglmm" / "studio" / "static"
     for text in [page, *(path.read_text(encoding="utf-8") for path in static.iterdir())]:
         assert "//" not in text.replace("// ", "").replace("http://www.w3.org/2000/svg", "")
 
@@ -151,6 +155,28 @@ def test_the_command_serves_and_ends(tiny_model_dir: Path, picture_file: Path) -
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_the_space_runs(tiny_model_dir: Path, picture_file: Path) -> None:
+    pytest.importorskip("gradio")
+    port = free_port()
+    environment = os.environ | {"MGLMM_MODEL": str(tiny_model_dir), "GRADIO_SERVER_PORT": str(port)}
+    command = [sys.executable, "examples/space/app.py"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and "mglmm studio: http" in process.stdout.readline()
+    studio = Studio(engine=None, port=port)  # type: ignore[arg-type]
+    assert ask(studio, {"picture": upload(studio, picture_file), "instruction": "what?"})[-1]["kind"] == "done"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
+def test_the_space_names_the_versions_of_the_project() -> None:
+    card = yaml.safe_load((ROOT / "examples/space/README.md").read_text(encoding="utf-8").split("---")[1])
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    assert f"gradio=={card['sdk_version']}" in pinned and (ROOT / "examples/space" / card["app_file"]).is_file()
+    requirements = (ROOT / "examples/space/requirements.txt").read_text(encoding="utf-8")
+    assert requirements.strip() == f"mglmm[demo]=={__version__}"
 
 
 def test_sample_pictures(studio: Studio) -> None:

@@ -103,10 +103,11 @@ function go(level) {
   pinned = pointed = [];
   const thread = session.thread(focus);
   byId("turns").replaceChildren(...thread.map((turn) => answers.get(turn).node));
-  scrollToEnd();
   byId("crumbs").replaceChildren(...crumbsOf(session, focus, go));
   viewer.look(focus === null ? null : session.segments.get(focus).shape);
   show(thread.at(-1) ?? null);
+  byId("tree").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
+  scrollToEnd();
   const label = focus === null ? "the picture" : session.segments.get(focus).label;
   byId("instruction-label").textContent = `Instruction about ${label}`;
   byId("instruction").placeholder = focus === null ? "Ask, or say what to segment" : `Ask more about ${label}`;
