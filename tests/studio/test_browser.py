@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from mglmm.data.records import Records
+from mglmm.masks import box, encode
 from tests.studio.fake import CAR, SCENE, FakeEngine
 from tests.studio.server import Studio, free_port
 
@@ -463,6 +464,28 @@ def test_accessibility(
     page.fill("#instruction", "")
     page.click("#send")
     _scan("error")
+
+
+@pytest.mark.slow
+def test_masks_are_read_as_python_reads_them(open_page: Callable[..., Any]) -> None:
+    """Runs, area and box of any mask; its outline holds the cells of the mask and no other, holes and corners too."""
+    page = open_page()
+    rng = np.random.default_rng(0)
+    for size, share in ((1, 1), 1), ((7, 5), 0.5), ((24, 18), 0.6), ((40, 90), 0.02), ((300, 2), 0.5), ((64, 64), 0.97):
+        mask = rng.random(size) < share
+        shape = page.evaluate(
+            """async rle => {
+                const {Shape} = await import(new URL("studio/static/masks.js", location));
+                const shape = new Shape(rle), context = document.createElement("canvas").getContext("2d");
+                const inside = [...shape.bits].map((_, at) => context.isPointInPath(
+                    shape.path, at % shape.w + 0.5, Math.floor(at / shape.w) + 0.5, "evenodd"));
+                return {bits: [...shape.bits], inside, area: shape.area, box: shape.box};
+            }""",
+            encode(mask),
+        )
+        assert np.array_equal(np.array(shape["bits"], dtype=bool).reshape(size), mask)
+        assert np.array_equal(np.array(shape["inside"]).reshape(size), mask)
+        assert shape["area"] == pytest.approx(mask.mean()) and tuple(shape["box"]) == box(encode(mask))
 
 
 @pytest.mark.slow

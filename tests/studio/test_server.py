@@ -73,6 +73,9 @@ def test_what_a_question_lacks_is_said(studio: Studio, picture_file: Path) -> No
     assert event == {"kind": "error", "message": "the question, field picture: Field required"}
     (event,) = ask(studio, {"picture": upload(studio, picture_file), "instruction": " "})
     assert event["message"].startswith("the instruction is empty")
+    elsewhere = {"id": 1, "label": "a car", "rle": {"size": [1, 1], "counts": "1"}}
+    question = {"picture": upload(studio, picture_file), "instruction": "what?", "focus": elsewhere}
+    assert ask(studio, question)[0]["message"].endswith("its object is of a picture of (1, 1), not (160, 240)")
     status, told = post(studio, "studio/export/poem", b"{}")
     assert status == 422 and "field session: Field required" in told["error"]
     status, told = post(studio, "studio/pictures", b"")

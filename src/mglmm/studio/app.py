@@ -56,6 +56,8 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
             if kept is None:
                 yield {"kind": "unknown_picture"}
                 return
+            if parsed.focus and parsed.focus.rle.size != kept.size:
+                raise UserError(f"the question: its object is of a picture of {parsed.focus.rle.size}, not {kept.size}")
             image = await run_in_threadpool(kept.image)
             async for event in answers(engine, image, parsed, max_new_tokens):
                 yield event

@@ -1,7 +1,8 @@
 // The studio: puts picture, answers, tree and server together.
 
 import { Shape } from "./masks.js";
-import { UnknownPicture, Fault, Lost, ask, exported, openSession, pictureAddress, upload } from "./server.js";
+import { save } from "./save.js";
+import { UnknownPicture, Fault, Lost, ask, openSession, pictureOf, upload } from "./server.js";
 import { Session } from "./session.js";
 import { watchStart } from "./start.js";
 import { Answer, crumbsOf, element, percent, swatch, treeOf, wholeAnswer } from "./talk.js";
@@ -168,8 +169,9 @@ function view(name) {
 async function begin(next) {
   running?.controller.abort();
   const image = new Image();
-  image.src = pictureAddress(next.picture.id);
+  image.src = URL.createObjectURL(next.blob);
   await image.decode();
+  URL.revokeObjectURL(image.src);
   session = next;
   answers.clear();
   for (const turn of session.turns) answers.set(turn, wholeAnswer(turn, watchPhrase(turn), (id) => session.segments.get(id).color));
@@ -206,14 +208,12 @@ const openPicture = (blob, name) => tried(async () => {
     throw new Fault(`${name}: larger than ${configuration.max_upload_bytes >> 20} MiB; make it smaller first`);
   }
   const picture = await upload(blob);
-  const kept = await (await fetch(pictureAddress(picture.id))).blob();
-  await begin(new Session(picture, name, kept));
+  await begin(new Session(picture, name, await pictureOf(picture.id)));
 });
 
 const reopen = (file) => tried(async () => {
   const opened = await openSession(file);
-  const kept = await (await fetch(pictureAddress(opened.picture.id))).blob();
-  await begin(Session.of(opened, kept, place));
+  await begin(Session.of(opened, await pictureOf(opened.picture.id), place));
 });
 
 /** The shape and color of a new segment, whose phrase is the `order`-th of its answer. */
@@ -349,31 +349,14 @@ function chooseTask({ way, instruction }) {
 }
 
 const download = (form) => tried(async () => {
-  const whole = { format: "mglmm-session", version: 1, picture: await dataUrl(session.blob), sample: session.sample() };
-  const { opacity, outlines, labels } = viewer.options;
-  const stem = session.name.replace(/\.\w+$/, "") || "picture";
-  const file = form === "session"
-    ? { name: `${stem}-session.json`, blob: new Blob([JSON.stringify(whole)], { type: "application/json" }) }
-    : await exported(form, { session: whole, turn: shown && session.indexOf(shown), opacity, outlines, labels });
-  const link = element("a", { href: URL.createObjectURL(file.blob), download: file.name });
-  link.click();
-  URL.revokeObjectURL(link.href);
+  await save(form, session, { turn: shown && session.indexOf(shown), ...viewer.options });
   byId("downloads").hidePopover();
 });
-
-function dataUrl(blob) {
-  return new Promise((resolve) => {
-    const reader = new FileReader();
-    reader.addEventListener("load", () => resolve(reader.result));
-    reader.readAsDataURL(blob);
-  });
-}
 
 const THEMES = { "": "as the system", light: "light", dark: "dark" };
 
 function setTheme(theme) {
-  document.documentElement.dataset.theme = theme;
-  localStorage.setItem("mglmm-theme", theme);
+  window.theme.set(theme);
   byId("theme").setAttribute("aria-label", `Theme: ${THEMES[theme]}`);
   byId("theme").title = `Theme: ${THEMES[theme]}`;
   viewer.paint();
@@ -405,7 +388,7 @@ for (const button of document.querySelectorAll("[data-task]")) {
 }
 byId("theme").addEventListener("click", () => {
   const names = Object.keys(THEMES);
-  setTheme(names[(names.indexOf(document.documentElement.dataset.theme) + 1) % names.length]);
+  setTheme(names[(names.indexOf(window.theme.now) + 1) % names.length]);
 });
 addEventListener("keydown", (event) => {
   if (document.body.dataset.view !== "work" || document.querySelector(":popover-open, dialog[open]")) return;
@@ -417,8 +400,9 @@ addEventListener("keydown", (event) => {
   }
 });
 
-setTheme(document.documentElement.dataset.theme);
+setTheme(window.theme.now);
 view("start");
 watchStart({ picture: openPicture, session: reopen, fault: complain });
 if (matchMedia("(max-width: 899px)").matches) byId("tree-box").open = false;
-window.studio = { viewer, state: () => ({ session, focus, shown, pinned, running }) };
+window.studio = { // for whoever looks at the page from the browser's console, and for the tests
+  viewer, state: () => ({ session, focus, shown, pinned, running }) };

@@ -33,8 +33,12 @@ export async function upload(blob) {
   return (await send("studio/pictures", blob)).json();
 }
 
-/** The address of a picture that the server holds. */
-export const pictureAddress = (id) => `studio/pictures/${id}`;
+/** The file of a picture that the server holds, which is what is sent again if it forgets it. */
+export async function pictureOf(id) {
+  const response = await reach(`studio/pictures/${id}`);
+  if (!response.ok) throw new Fault("The server has no room for this picture now; try again in a moment.");
+  return response.blob();
+}
 
 /** {picture, sample} of a session file, found to be whole. */
 export async function openSession(blob) {
