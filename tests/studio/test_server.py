@@ -160,6 +160,26 @@ def test_the_command_serves_and_ends(tiny_model_dir: Path, picture_file: Path) -
     assert "Traceback" not in errors
 
 
+LISTENING = """
+import sys
+asked = []
+sys.addaudithook(lambda event, details: asked.append(str(details)) if event == "socket.connect" else None)
+from tests.studio.fake import FakeEngine
+from tests.studio.server import Studio, free_port
+studio = Studio(FakeEngine(), free_port())
+studio.start()
+studio.end()
+assert asked and all("127.0.0.1" in one for one in asked), asked
+"""
+
+
+@pytest.mark.slow
+def test_the_server_talks_to_nobody() -> None:
+    """Neither the studio nor Gradio opens a connection to another machine."""
+    pytest.importorskip("gradio")
+    assert subprocess.run([sys.executable, "-c", LISTENING], cwd=ROOT).returncode == 0
+
+
 @pytest.mark.slow
 def test_the_space_runs(tiny_model_dir: Path, picture_file: Path) -> None:
     pytest.importorskip("gradio")

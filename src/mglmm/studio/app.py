@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
+import gradio
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -18,8 +19,7 @@ from mglmm.studio.samples import SAMPLES, sample_png
 from mglmm.studio.session import Question, Session
 from mglmm.studio.streaming import answers
 
-os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when Gradio is imported; nothing is sent anywhere
-import gradio  # noqa: E402
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when a server is made; nothing is sent anywhere
 
 MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES
 """Ours: the largest picture as Base64, and room for its masks."""

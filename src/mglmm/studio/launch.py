@@ -39,6 +39,7 @@ def serve(
         ssr_mode=False,
         inline=False,
         run_history=False,
+        enable_monitoring=False,
         max_file_size=MAX_SESSION_BYTES,
         _frontend=False,
     )
