@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo studio pictures test test-slow test-gpu browser check format world default-model docs clean
+.PHONY: help demo studio pictures test test-slow test-gpu browser bench check format world default-model docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,9 @@ test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves w
 
 browser: $(STAMP)  ## fetch a Chromium for the tests of the studio, which skip themselves without one
 	$(BIN)/python -m playwright install chromium
+
+bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (some minutes)
+	$(BIN)/python -m benchmarks
 
 check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import cv2
 import numpy as np
@@ -95,6 +96,21 @@ def terminal_text(answer: GroundedText) -> Text:
         color = colors[span.segment_ids[0]]
         text.stylize(f"rgb({_csv(readable_on(color))}) on rgb({_csv(color)})", span.start, span.end)
     return text
+
+
+def html_text(answer: GroundedText) -> str:
+    """The answer as HTML: each phrase a `mark` on a ground of its mask's color."""
+    colors, text, end = segment_colors(answer, ()), "", 0
+    for span, phrase in zip(answer.spans, answer.phrases, strict=True):
+        style = css(colors[span.segment_ids[0]])
+        text += f'{escape(answer.text[end : span.start])}<mark style="{style}">{escape(phrase)}</mark>'
+        end = span.end
+    return text + escape(answer.text[end:])
+
+
+def css(color: Rgb) -> str:
+    """The style of text on a ground of this color."""
+    return f"background: rgb({_csv(color)}); color: rgb({_csv(readable_on(color))})"
 
 
 def answer_card(image: Image.Image, prediction: Prediction, *, width: int = 720) -> Image.Image:

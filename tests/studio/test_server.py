@@ -10,7 +10,6 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -125,8 +124,7 @@ def test_a_real_engine_says_what_asking_says(tiny_model_dir: Path, picture: Imag
         question = Question(picture="x", instruction="What is in it?")
         return [event async for event in answers(engine, picture, question, 24)]
 
-    with ThreadPoolExecutor(1) as apart:  # a browser of another test may have a loop running in this thread
-        events = apart.submit(asyncio.run, _events()).result()
+    events = asyncio.run(_events())
     engine.close()
     assert GroundedText.model_validate(events[-1]["answer"]) == asked.answer
     assert [s["rle"]["counts"] for s in events[-1]["segments"]] == [s.rle.counts for s in asked.segments]

@@ -205,12 +205,9 @@ def _annotations(sample: Sample, label_ids: dict[str, int]) -> Iterator[dict[str
     """COCO's annotations of a sample, without ids; new labels are numbered from 1."""
     crowds = set(sample.meta.get("crowd_ids", ()))
     for segment in sample.segments:
-        left, top, right, bottom = segment.box
         yield {
             "category_id": label_ids.setdefault(segment.label, len(label_ids) + 1),
-            "segmentation": segment.rle.to_coco(),
-            "area": segment.area,
-            "bbox": [left, top, right - left, bottom - top],
+            **segment.to_coco(),
             "iscrowd": int(segment.id in crowds),
             **({"caption": segment.caption} if segment.caption else {}),
         }
