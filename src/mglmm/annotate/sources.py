@@ -1,6 +1,7 @@
 """What is annotated: a picture, a folder of pictures, a file of samples, or pictures of the world."""
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -135,5 +136,6 @@ def _written(image: Image.Image, path: Path) -> str:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path, "wb") as file:
-            image.save(file, "PNG")
+            # a fifth of the time of the default, for a tenth more bytes (pictures of the world)
+            image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return str(path)
