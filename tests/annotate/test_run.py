@@ -261,7 +261,7 @@ def test_poisoned_picture_goes_to_quarantine(photos: Path, tmp_path: Path, capsy
     out = tmp_path / "out"
     arguments = ["annotate", str(photos), "--out", str(out), "--set", "embedded.model=null", "--set", "export.forms=[]"]
     assert main(arguments) == 0
-    assert "1 pictures in quarantine" in capsys.readouterr().err
+    assert "1 picture in quarantine" in capsys.readouterr().err
     (line,) = (out / "quarantine.jsonl").read_text().splitlines()
     said = json.loads(line)
     assert (said["id"], said["stage"]) == ("b", "prepare") and "not a picture" in said["reason"]

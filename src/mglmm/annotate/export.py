@@ -10,7 +10,8 @@ from mglmm.annotate.recipe import ExportOptions
 from mglmm.annotate.records import Finished, Rejection
 from mglmm.annotate.review import write_review
 from mglmm.annotate.store import Store
-from mglmm.atomic import atomic_folder
+from mglmm.annotate.summary import Summary
+from mglmm.atomic import atomic_file, atomic_folder
 from mglmm.browse import stats
 from mglmm.data import export as forms
 from mglmm.data.coco_file import CocoFile, coco_file
@@ -31,20 +32,29 @@ class Rejected(Record):
     rejection: Rejection
 
 
-def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> int:
-    """Write all files about the finished pictures, in the order of `ids`; returns how many those are.
+def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> Summary:
+    """Write all files about the finished pictures, in the order of `ids`; returns what they hold.
 
-    The same records give the same bytes.
+    The same records give the same bytes. One record is held at a time.
     """
-    out = store.out
-    count = write_jsonl(out / SAMPLES, (f.sample for f in finished(ids, store)))
-    rejected = (Rejected(id=f.sample.id, rejection=r) for f in finished(ids, store) for r in f.rejections)
-    write_jsonl(out / REJECTIONS, rejected)
-    write_jsonl(out / QUARANTINE, (q for name in ids if (q := store.quarantined(name)) is not None))
-    if count:
+    out, summary = store.out, Summary(pictures=len(ids))
+    with atomic_file(out / REJECTIONS) as rejections:
+
+        def _samples() -> Iterator[Sample]:
+            """The samples; what was left out of them is written and counted on the way."""
+            for done in watched(finished(ids, store), "writing"):
+                summary.add(done)
+                for rejection in done.rejections:
+                    rejections.write(Rejected(id=done.sample.id, rejection=rejection).model_dump_json() + "\n")
+                yield done.sample
+
+        write_jsonl(out / SAMPLES, _samples())
+    quarantined = (found for name in ids if (found := store.quarantined(name)) is not None)
+    summary.quarantined = write_jsonl(out / QUARANTINE, quarantined)
+    if summary.finished:
         for form in options.forms:
-            _write(form, ids, store, options)
-    return count
+            _write(form, store, options, summary)
+    return summary
 
 
 def finished(ids: Sequence[str], store: Store) -> Iterator[Finished]:
@@ -52,13 +62,13 @@ def finished(ids: Sequence[str], store: Store) -> Iterator[Finished]:
     return (found for name in ids if (found := store.finished(name)) is not None)
 
 
-def _write(form: str, ids: Sequence[str], store: Store, options: ExportOptions) -> None:
+def _write(form: str, store: Store, options: ExportOptions, summary: Summary) -> None:
     out = store.out
     samples = str(out / SAMPLES)
     if form == "stats":
         stats.write_page(samples, out / "stats.html", "default")
     elif form == "review":
-        write_review(ids, store, samples, out / "review.html", options.review_samples)
+        write_review(store, samples, out / "review.html", options.review_samples, summary.rejections)
     elif form == "evaluation":
         write_evaluation(samples, out / "evaluation")
     else:
