@@ -343,9 +343,7 @@ def test_unusable_prompts_are_told_before_the_first_picture(tmp_path: Path, text
 def test_pictures_that_all_fail_alike_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong is then no matter of single pictures: none stays in quarantine."""
     monkeypatch.setattr("mglmm.annotate.stages.propose", lambda *_: 1 / 0)
-    with pytest.raises(
-        UserError, match=r"ZeroDivisionError: .* after 3 pictures in a row .*; 0 of 9 pictures finished"
-    ):
+    with pytest.raises(UserError, match=r"ZeroDivisionError: .*, for 3 pictures in a row; given up; 0 of 9 pictures"):
         run("world:3:12@128", tmp_path, recipe(give_up_after=3))
     assert (tmp_path / "quarantine.jsonl").read_text() == ""
     monkeypatch.undo()

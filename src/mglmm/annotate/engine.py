@@ -210,8 +210,8 @@ class Engine:
             self.store.release(self._alike)
             self.outcome.quarantined -= len(self._alike)
             self.outcome.unfinished += self._alike
-            given_up = counted(len(self._alike), "picture")
-            self.outcome.stopped = UserError(f"{reason}; given up after {given_up} in a row failed so")
+            count = counted(len(self._alike), "picture")
+            self.outcome.stopped = UserError(f"{reason}, for {count} in a row; given up")
 
     def _quarantine(self, index: int, stage: str, reason: str) -> None:
         self.store.quarantine(self.ids[index], stage, reason)
