@@ -25,6 +25,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -245,37 +246,50 @@ def measure(crew: Crew, oracle: Oracle, images: int, proposals: str, first: int 
 
 
 def measure_endpoint(images: int, out: Path) -> dict[str, Any]:
-    """The time of a run against an endpoint that takes `CALL_S` for every call, beside the time of the calls alone.
+    """What a run takes beyond its calls, against an endpoint that takes `CALL_S` for every one.
 
-    The endpoint is a process of its own on this machine, so what it takes of the processors counts as well.
+    The own share is what of the wall time is left beside the ideal schedule of the calls: their time at the endpoint
+    (from when a request is there until it is answered), divided by the concurrency. Everything counts: to start, to
+    prepare pictures, to ask, to wait for the last calls, to export. The endpoint is a process of its own on this
+    machine: what a call takes there beyond `CALL_S` is no cost of the pipeline, what it takes of the processors is.
     """
     port = 18_765
     command = [sys.executable, "-m", "tests.annotate.server", str(port), str(CALL_S)]
     endpoint = subprocess.Popen(command, cwd=ROOT)
     try:
         _wait_for(port)
-        options = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "slow", "concurrency": CONCURRENCY}
+        url = f"http://127.0.0.1:{port}/v1"
+        options = {"base_url": url, "model": "slow", "concurrency": CONCURRENCY}
         values = {"endpoints": {"slow": options}, "label": "slow", "compose": "slow", "export": {"forms": []}}
         recipe = AnnotateRecipe.model_validate(values)
         shutil.rmtree(out / "endpoint", ignore_errors=True)
         run(f"world:{FIRST_SEED}:{FIRST_SEED + 1}", out / "endpoint" / "warm", recipe)
-        start, cpu = time.perf_counter(), _cpu()
+        before, start, cpu = _busy(url), time.perf_counter(), time.process_time()
         summary = run(f"world:{FIRST_SEED}:{FIRST_SEED + images}", out / "endpoint" / "run", recipe)
-        seconds, busy = time.perf_counter() - start, _cpu() - cpu
+        seconds, asking = time.perf_counter() - start, time.process_time() - cpu
+        busy = _busy(url) - before
     finally:
         endpoint.terminate()
         endpoint.wait()
-    alone = summary.calls * CALL_S / CONCURRENCY
+    ideal = busy / CONCURRENCY
     return {
         "images": images,
         "calls": summary.calls,
         "seconds": round(seconds, 2),
-        "seconds of the calls alone": round(alone, 2),
-        "own share of the wall time": round(1 - alone / seconds, 4),
-        "own CPU seconds": round(busy, 2),
-        "own CPU ms a call": round(1000 * busy / summary.calls, 2),
+        "seconds of a call at the endpoint": round(busy / summary.calls, 4),
+        "seconds of the calls alone": round(ideal, 2),
+        "own share of the wall time": round(1 - ideal / seconds, 4),
+        "the same, were all calls of exactly 200 ms": round(1 - summary.calls * CALL_S / CONCURRENCY / seconds, 4),
+        "CPU seconds of the process that asks": round(asking, 2),
+        "the same, ms a call": round(1000 * asking / summary.calls, 2),
         "load of the machine": os.getloadavg()[0],
     }
+
+
+def _busy(url: str) -> float:
+    """Seconds that all calls have taken at the endpoint of the tests so far."""
+    with urllib.request.urlopen(url) as answer:
+        return float(json.load(answer)["seconds"])
 
 
 def measure_workers(images: int, out: Path) -> dict[str, Any]:
@@ -307,11 +321,6 @@ async def _timed(engine: str, prepare: Prepare, count: int, images: int) -> floa
         return time.perf_counter() - start
     finally:
         workers.close()
-
-
-def _cpu() -> float:
-    """CPU seconds of this process and of those that it has started and that have ended."""
-    return sum(os.times()[:4])
 
 
 def _wait_for(port: int) -> None:
