@@ -45,8 +45,9 @@ FIRST_SEED = 2**30 + 30_000
 """Held-out pictures that nobody chose."""
 DATA = ("truth", "pipeline", "blind")
 RECIPE: dict[str, Any] = {
-    "conversations_per_image": 3,
+    "conversations_per_image": 2,
     "packed": True,
+    "grounded_share": 0.5,
     "trainable": [
         r"lmm\.model\.(language_model|multi_modal_projector)",
         "seg_projector",
