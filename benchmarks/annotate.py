@@ -250,8 +250,10 @@ def measure_endpoint(images: int, out: Path) -> dict[str, Any]:
 
     The own share is what of the wall time is left beside the ideal schedule of the calls: their time at the endpoint
     (from when a request is there until it is answered), divided by the concurrency. Everything counts: to start, to
-    prepare pictures, to ask, to wait for the last calls, to export. The endpoint is a process of its own on this
-    machine: what a call takes there beyond `CALL_S` is no cost of the pipeline, what it takes of the processors is.
+    prepare pictures, to ask, to wait for the last calls, to export.
+
+    A loop that does nothing but send as many requests of the same size is measured too, half of it before and half of
+    it after the run: what the run takes beyond that is what the pipeline adds to its calls on this very machine.
     """
     port = 18_765
     command = [sys.executable, "-m", "tests.annotate.server", str(port), str(CALL_S)]
@@ -263,33 +265,62 @@ def measure_endpoint(images: int, out: Path) -> dict[str, Any]:
         values = {"endpoints": {"slow": options}, "label": "slow", "compose": "slow", "export": {"forms": []}}
         recipe = AnnotateRecipe.model_validate(values)
         shutil.rmtree(out / "endpoint", ignore_errors=True)
-        run(f"world:{FIRST_SEED}:{FIRST_SEED + 1}", out / "endpoint" / "warm", recipe)
-        before, start, cpu = _busy(url), time.perf_counter(), time.process_time()
+        run(f"world:{FIRST_SEED}:{FIRST_SEED + 10}", out / "endpoint" / "warm", recipe)
+        known = _served(url)
+        size, half = round(known["bytes"] / known["calls"]), 13 * images
+        bare = asyncio.run(_bare_loop(port, size, half))
+        before, start, cpu = _served(url), time.perf_counter(), time.process_time()
         summary = run(f"world:{FIRST_SEED}:{FIRST_SEED + images}", out / "endpoint" / "run", recipe)
         seconds, asking = time.perf_counter() - start, time.process_time() - cpu
-        busy = _busy(url) - before
+        busy = _served(url)["seconds"] - before["seconds"]
+        bare += asyncio.run(_bare_loop(port, size, half))
     finally:
         endpoint.terminate()
         endpoint.wait()
     ideal = busy / CONCURRENCY
+    loop = bare / (2 * half) * summary.calls
     return {
         "images": images,
         "calls": summary.calls,
+        "bytes a call": size,
         "seconds": round(seconds, 2),
         "seconds of a call at the endpoint": round(busy / summary.calls, 4),
         "seconds of the calls alone": round(ideal, 2),
         "own share of the wall time": round(1 - ideal / seconds, 4),
-        "the same, were all calls of exactly 200 ms": round(1 - summary.calls * CALL_S / CONCURRENCY / seconds, 4),
+        "seconds of a loop that only asks": round(loop, 2),
+        "share beyond that loop": round(1 - loop / seconds, 4),
         "CPU seconds of the process that asks": round(asking, 2),
         "the same, ms a call": round(1000 * asking / summary.calls, 2),
         "load of the machine": os.getloadavg()[0],
     }
 
 
-def _busy(url: str) -> float:
-    """Seconds that all calls have taken at the endpoint of the tests so far."""
+async def _bare_loop(port: int, size: int, calls: int) -> float:
+    """Seconds for so many calls of `size` bytes, `CONCURRENCY` at once, over plain sockets."""
+    body = json.dumps({"model": "bare", "messages": [{"role": "user", "content": [{"text": "x" * size}]}]}).encode()
+    head = f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    left = iter(range(calls))
+
+    async def _one() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        for _ in left:
+            writer.write(head + body)
+            headers = await reader.readuntil(b"\r\n\r\n")
+            length = re.search(rb"Content-Length: (\d+)", headers)
+            assert length is not None
+            await reader.readexactly(int(length[1]))
+        writer.close()
+
+    start = time.perf_counter()
+    await asyncio.gather(*(_one() for _ in range(CONCURRENCY)))
+    return time.perf_counter() - start
+
+
+def _served(url: str) -> dict[str, float]:
+    """Calls, bytes and seconds that the endpoint of the tests has had so far."""
     with urllib.request.urlopen(url) as answer:
-        return float(json.load(answer)["seconds"])
+        served: dict[str, float] = json.load(answer)
+    return served
 
 
 def measure_workers(images: int, out: Path) -> dict[str, Any]:

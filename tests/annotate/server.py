@@ -70,12 +70,13 @@ class _Server(ThreadingHTTPServer):
 class Endpoint:
     """A running server; `requests` holds what came, `statuses` what was answered, `most` the most at once.
 
-    `busy_s`: of all calls, from when all of it was there until it was answered; a GET tells it. `keep`: the requests.
+    `busy_s`: of all calls, from when all of it was there until it was answered. A GET tells it, and how many calls and
+    bytes there were. `keep`: the requests.
     """
 
     def __init__(self, behavior: Behavior, port: int = 0, keep: bool = True) -> None:
         self.behavior, self.keep = behavior, keep
-        self.num_requests, self.busy_s = 0, 0.0
+        self.num_requests, self.num_bytes, self.busy_s = 0, 0, 0.0
         self.requests: list[Request] = []
         self.statuses: Counter[int] = Counter()
         self.most = self._now = 0
@@ -98,6 +99,7 @@ class Endpoint:
                 with endpoint.lock:
                     number = endpoint.num_requests
                     endpoint.num_requests += 1
+                    endpoint.num_bytes += len(content)
                     if endpoint.keep:
                         endpoint.requests.append(request)
                     endpoint._now += 1
@@ -117,7 +119,7 @@ class Endpoint:
 
             def do_GET(self) -> None:  # noqa: N802
                 with endpoint.lock:
-                    busy = {"calls": endpoint.num_requests, "seconds": endpoint.busy_s}
+                    busy = {"calls": endpoint.num_requests, "bytes": endpoint.num_bytes, "seconds": endpoint.busy_s}
                 self._send(200, {"Content-Type": "application/json"}, json.dumps(busy).encode())
 
             def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:

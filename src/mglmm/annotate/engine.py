@@ -75,6 +75,8 @@ class Processes:
             return ThreadPoolExecutor(1)
         # not forked: the threads of numerical libraries do not survive that
         context = multiprocessing.get_context("forkserver")
+        # imported once, not by every process
+        context.set_forkserver_preload([__name__])
         return ProcessPoolExecutor(self.count, context, _begin, (self.prepare,))
 
     async def submit(self, index: int) -> Scene:
