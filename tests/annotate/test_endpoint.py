@@ -84,12 +84,13 @@ def test_whole_pipeline(tmp_path: Path) -> None:
 
 def test_what_is_asked(tmp_path: Path) -> None:
     with serving() as endpoint:
-        annotate(endpoint, tmp_path, images="world:7:8@128", temperature=0.5, seed=3)
+        annotate(endpoint, tmp_path, images="world:7:8@128", temperature=0.5, seed=3, extra={"top_k": 5})
     described = [r for r in endpoint.requests if len(r["messages"][0]["content"]) > 1]
     composed = [r for r in endpoint.requests if len(r["messages"][0]["content"]) == 1]
     assert described and composed
     request = described[0]
     assert (request["model"], request["temperature"], request["seed"]) == ("test-vlm", 0.5, 3)
+    assert request["top_k"] == 5
     schema = request["response_format"]["json_schema"]["schema"]
     assert set(schema["required"]) == {"label", "caption", "confidence"}
     whole, crop = (Image.open(io.BytesIO(data)) for data in pictures_of(request))

@@ -50,7 +50,8 @@ class EndpointOptions(Recipe):
     """An endpoint that speaks the API of OpenAI's chat completions, and what it may cost.
 
     `api_key_env`: name of the environment variable that holds the key, if there is one. `structured`: how JSON is asked
-    for, `none` for servers that know neither form. `extra`: handed to the call as it is. Prices are per million tokens.
+    for, `none` for servers that know neither form. `extra`: further fields of the body of every request. Prices are per
+    million tokens.
     """
 
     base_url: str
