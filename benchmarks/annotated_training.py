@@ -1,6 +1,6 @@
 """Is data that the pipeline made as good to learn from as the exact truth?
 
-    python -m benchmarks.annotated_training --images 800 --steps 150 --questions 120 --out out/annotated-training
+    python -m benchmarks.annotated_training --images 1600 --steps 400 --questions 200 --out out/annotated-training
 
 Three models are trained from the same start, for as many steps, on the same pictures of the procedural world, with the
 task "mgsc" alone, and scored with `mglmm eval world-mgsc` on held-out pictures:
@@ -12,8 +12,9 @@ task "mgsc" alone, and scored with `mglmm eval world-mgsc` on held-out pictures:
 
 The start is the model in the package, which knows the world already, with a new language model: all decoder layers
 have random weights, so that it can neither describe nor ask for masks. What sees (both encoders) and what masks (the
-decoder) stay, and the encoders are frozen; so a few minutes are enough to see a difference, and what is scored is what
-the data have taught. Chosen over a fine-tuning of the model as it is: where nothing is left to learn, all data seem
+decoder) stay, and the encoders are frozen; so what is scored is what
+the data have taught. A step takes 2 seconds of CPU; after 40 steps all models still score below 0.03, which compares nothing. Chosen over a
+fine-tuning of the model as it is: where nothing is left to learn, all data seem
 equally good.
 """
 
@@ -162,9 +163,9 @@ def compare(options: argparse.Namespace) -> dict[str, Any]:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Compare, print it and write it to `--out`."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=800)
-    parser.add_argument("--steps", type=int, default=150, help="of 8 pictures")
-    parser.add_argument("--questions", type=int, default=120)
+    parser.add_argument("--images", type=int, default=1600)
+    parser.add_argument("--steps", type=int, default=400, help="of 8 pictures")
+    parser.add_argument("--questions", type=int, default=200)
     parser.add_argument("--data", nargs="+", choices=DATA, default=DATA)
     parser.add_argument("--out", type=Path, default=Path("out/annotated-training"))
     options = parser.parse_args(arguments)
