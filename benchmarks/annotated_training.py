@@ -13,8 +13,8 @@ task "mgsc" alone, and scored with `mglmm eval world-mgsc` on held-out pictures:
 The start is the model in the package, which knows the world already, with a new language model: all decoder layers
 have random weights, so that it can neither describe nor ask for masks. What sees (both encoders) and what masks (the
 decoder) stay, and the encoders are frozen; so what is scored is what the data have taught. A step takes 2 s of CPU;
-after 40 steps all models still score below 0.03, which compares nothing. Chosen over a fine-tuning of the model as it is:
-where nothing is left to learn, all data seem equally good.
+after 40 steps all models still score below 0.03, which compares nothing. Chosen over a fine-tuning of the model as it
+is: where nothing is left to learn, all data seem equally good.
 """
 
 import argparse
