@@ -36,7 +36,8 @@ from rich.table import Table
 
 import mglmm
 from mglmm import masks
-from mglmm.predict import ImagePrediction, Predictor
+from mglmm.predict import Predictor
+from mglmm.prediction import ImagePrediction
 from mglmm.serve.pictures import data_url
 from mglmm.world.samples import world_sample
 

@@ -6,25 +6,21 @@ a picture (what has been read of a conversation about it, what the grounding enc
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 from PIL import Image
-from pydantic import ConfigDict, Field
 
-from mglmm import grounding, viz
+from mglmm import grounding
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.conversation import AnswerText
 from mglmm.model.decoding import Decoding, Prefix, Row, num_shared
 from mglmm.model.processing_mglmm import ADDED_TOKENS, grounded_answer
 from mglmm.model.sam import GroundingFeatures
-from mglmm.schema import GroundedText, Prediction, Rle, Segment, Span, UserError
+from mglmm.prediction import ImagePrediction
+from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
 
 _ROOM_FOR_ANSWER = 16
 """Tokens that an answer must at least have room for; ours: a short grounded phrase takes about ten."""
-
-_LEGIBLE_SIDE_PX = 640
-"""Saved overlays of smaller pictures are enlarged so that their labels can be read."""
 
 _NUM_PREFIXES = 4
 """Conversations about one picture that are kept in mind; ours."""
@@ -34,32 +30,6 @@ _UNFINISHED = "\ufffd"
 
 Conversation = Sequence[tuple[str, str | None]]
 """(instruction, answer with markup) of each turn; the last answer is None: it is asked for."""
-
-
-class ImagePrediction(Prediction):
-    """A prediction that also holds the upright picture (mode RGB); `to_json` leaves the picture out."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    image: Image.Image = Field(exclude=True, repr=False)
-
-    def overlay(self, *, labels: bool = True) -> Image.Image:
-        """The picture with the masks; enlarged by a whole factor if its longer side is below 640 pixels."""
-        scale = max(1, -(-_LEGIBLE_SIDE_PX // max(self.image.size)))
-        return viz.overlay(self.image, self.segments, self.answer, labels=labels, scale=scale)
-
-    def save(self, path: str | Path) -> None:
-        """Write `overlay()` to a picture file, in the format that its ending names.
-
-        Raises:
-            UserError: the ending is no picture format, or the file cannot be written.
-        """
-        try:
-            self.overlay().save(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
-        except ValueError as error:
-            raise UserError(f"{path}: no picture format has this ending; use .png or .jpg") from error
 
 
 @dataclass(frozen=True)

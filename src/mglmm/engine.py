@@ -8,8 +8,9 @@ from threading import Condition, Lock, Thread
 
 from PIL import Image
 
-from mglmm.answering import Answer, Answering, Conversation, Event, ImagePrediction, Picture, Question
+from mglmm.answering import Answer, Answering, Conversation, Event, Picture, Question
 from mglmm.predict import MAX_NEW_TOKENS, Predictor
+from mglmm.prediction import ImagePrediction
 
 MAX_ROWS = 16
 """Answers on their way together; ours: beyond that a token comes noticeably later to each of them."""

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mglmm.arguments import number_above_zero, positive, whole
+from mglmm.arguments import number_above_zero, port_number, positive, whole
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -65,7 +65,5 @@ def _check_libraries() -> None:
 
 
 def port(text: str) -> int:
-    """A port from 0 to 65535; for argparse."""
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 0 to 65535")
-    return int(text)
+    """A port from 1 to 65535, or 0 for any that is free; for argparse."""
+    return 0 if text == "0" else port_number(text)

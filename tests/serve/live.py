@@ -13,7 +13,8 @@ import httpx2
 import numpy as np
 from PIL import Image
 
-from mglmm.answering import Conversation, Event, Grounded, ImagePrediction, Words
+from mglmm.answering import Conversation, Event, Grounded, Words
+from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, Rle, Segment, Span
 from mglmm.serve.address import bind
 from mglmm.serve.app import create_app

@@ -11,7 +11,8 @@ import pytest
 from openai.types.chat import ChatCompletionChunk
 
 from mglmm import grounding, masks
-from mglmm.predict import ImagePrediction, Predictor
+from mglmm.predict import Predictor
+from mglmm.prediction import ImagePrediction
 from mglmm.serve.pictures import data_url
 from tests.serve.conftest import PHOTO
 from tests.serve.live import Live

@@ -224,7 +224,7 @@ class Decoding:
     def prefix(self, row: Row) -> Prefix:
         """What has been read of a row that is still in `rows`: its prompt and all of its answer but the last token."""
         index = self.rows.index(row)
-        kept = self._mask[index].bool()
+        kept = self._mask[index].nonzero().flatten().tolist()  # layers may lie on several devices
         layers = [
             (layer.keys[index : index + 1, :, kept], layer.values[index : index + 1, :, kept])
             for layer in _layers(self._cache)
@@ -288,12 +288,11 @@ class Decoding:
             self._cache, self._mask = DynamicCache(), self._mask[:0, :0]
             self._positions = self._positions[:0]
             return
-        index = torch.tensor(kept, device=self._mask.device)
-        self._mask, self._positions = self._mask[index], self._positions[index]
+        self._mask, self._positions = self._mask[kept], self._positions[kept]
         first = int(self._mask.any(0).int().argmax())
         self._mask = self._mask[:, first:]
         for layer in _layers(self._cache):
-            layer.keys, layer.values = layer.keys[index, :, first:], layer.values[index, :, first:]
+            layer.keys, layer.values = layer.keys[kept, :, first:], layer.values[kept, :, first:]
 
 
 def _layers(cache: DynamicCache) -> list[Any]:
