@@ -6,7 +6,7 @@ from itertools import count
 from benchmarks.serve import FIRST_SEED, difference, endure, questions
 
 from mglmm.predict import Predictor
-from tests.serve.live import Live
+from tests.serve.live import Live, until
 
 
 def test_load(live: Live, predictor: Predictor) -> None:
@@ -15,7 +15,8 @@ def test_load(live: Live, predictor: Predictor) -> None:
     assert not load.wrong
     assert set(load.outcomes) == {"right"} and load.outcomes["right"] >= 24
     assert load.seconds["word"] and all(0 < seconds < 120 for seconds in load.seconds["whole"])
-    assert len(memory) == 4 and live.service.num_open == 0
+    assert len(memory) == 4
+    until(lambda: live.service.num_open == 0)
 
 
 def test_mixed_up_answers_would_be_seen(predictor: Predictor) -> None:

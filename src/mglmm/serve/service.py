@@ -228,7 +228,8 @@ class Answer:
         self.said = said
         self.limit: Limit | None = None
         self._trace, self._deadline = trace, deadline
-        self._events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+        self._arrived: deque[Event | Exception] = deque()
+        self._news = asyncio.Event()
         self._ticket: Ticket | None = None
 
     async def begin(self, engine: Engine, image: Image.Image, pool: ThreadPoolExecutor) -> None:
@@ -241,7 +242,13 @@ class Answer:
         asked = self.said.asked
 
         def _tell(event: Event | Exception) -> None:
-            loop.call_soon_threadsafe(self._events.put_nowait, event)
+            self._arrived.append(event)
+            ongoing = isinstance(event, Words | Grounded)
+            if ongoing:
+                self._trace.mark("first_word" if isinstance(event, Words) else "first_mask")
+            # who wants the whole answer is not woken for every word
+            if asked.request.stream or not ongoing:
+                loop.call_soon_threadsafe(self._news.set)
 
         def _submit() -> Ticket:
             return engine.submit(image, asked.turns, max_new_tokens=asked.max_new_tokens, on_event=_tell)
@@ -263,8 +270,7 @@ class Answer:
             ApiError: no word came within the time, or the answer failed.
         """
         try:
-            async with asyncio.timeout_at(self._deadline):
-                event = await self._events.get()
+            event = await self._event()
         except TimeoutError as error:
             self._trace.outcome = "time"
             self.close()
@@ -273,13 +279,24 @@ class Answer:
             self._end("time")
             return None
         if isinstance(event, Words | Grounded):
-            self._trace.mark("first_word" if isinstance(event, Words) else "first_mask")
             return self.said.take(event)
         if isinstance(event, Exception):
             self._trace.outcome = "failed"
             raise refusal(event) from event
         self._end("tokens" if self._ticket is not None and self._ticket.met_limit else None)
         return None
+
+    async def _event(self) -> Event | Exception:
+        """The next event; TimeoutError if the time is over and no more has arrived."""
+        while not self._arrived:
+            self._news.clear()
+            try:
+                async with asyncio.timeout_at(self._deadline):
+                    await self._news.wait()
+            except TimeoutError:
+                if not self._arrived:
+                    raise
+        return self._arrived.popleft()
 
     async def rest(self) -> None:
         """Nothing, once the answer has ended; raises as `next`."""
