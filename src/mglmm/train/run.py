@@ -27,6 +27,7 @@ from mglmm.train.measure import HeldOut
 from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
 from mglmm.train.selection import freeze_all_but
 from mglmm.train.setup import load_model, make_mixture
+from mglmm.train.sharding import check_sharded, own_weights, rebuilt
 from mglmm.train.trainer import EMA_FILE, RUN_FILE, GroundingTrainer, checkpoints
 
 FREE_KEYS = {"output", "evaluate", "checkpoint_minutes", "save_dtype"}
@@ -38,6 +39,7 @@ FREE_TRAINER_KEYS = {
     "report_to",
     "per_device_train_batch_size",
     "gradient_accumulation_steps",
+    "activation_checkpointing",
 }
 """What may change when a run goes on (besides `trainer.dataloader_*`): nothing here moves the weights. The two batch
 sizes may, as long as their product with the number of processes stays (a run may go on with fewer processes)."""
@@ -104,6 +106,7 @@ def train_model(
     data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed, images_per_step)
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
     trainer = GroundingTrainer(trained, args, recipe, data, measure, data_collator=collator)
+    check_sharded(trainer)
     if checkpoint is not None and trainer.ema is not None:
         trainer.ema.load(checkpoint / EMA_FILE, int(checkpoint.name.rsplit("-", 1)[1]))
     trainer.remove_callback(PrinterCallback)
@@ -140,6 +143,7 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
         "dataloader_num_workers": num_workers,
         "dataloader_persistent_workers": num_workers > 0,
         "dataloader_prefetch_factor": 4 if num_workers > 0 else None,
+        "ddp_find_unused_parameters": True,  # a process whose images have no masks does not reach the mask decoder
         "logging_steps": 20,
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
@@ -246,6 +250,9 @@ def save_result(trainer: GroundingTrainer, processor: Any) -> Path:
     if trainer.ema is not None:
         trainer.ema.copy_to_model()
     model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    weights = own_weights(trainer, trainer.recipe)
+    if trainer.args.should_save and weights is not None:
+        model = rebuilt(trainer.recipe, weights)
     if trainer.args.should_save and isinstance(model, PeftModel):
         with atomic_folder(output / "adapter") as folder:
             model.save_pretrained(str(folder))
