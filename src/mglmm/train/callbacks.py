@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mglmm.train.sharding import complete_state
 from mglmm.train.trainer import PARTS, GroundingTrainer
 
 SHOWN = ("loss", *PARTS, "grad_norm", "learning_rate", "samples_per_s", "data_wait_share")
@@ -42,6 +43,8 @@ class Steering(TrainerCallback):
             control.should_save = True
         if control.should_save:
             self._saved_at = clock.spent
+            if self._trainer.recipe.sharded and self._trainer.optimizer is not None:
+                complete_state(self._trainer.optimizer)
 
 
 class JsonLog(TrainerCallback):

@@ -40,6 +40,22 @@ def outermost_gathered(model: nn.Module) -> Iterator[None]:
         model.reshard()
 
 
+def complete_state(optimizer: torch.optim.Optimizer) -> None:
+    """Give parameters that no gradient has reached yet a state of zeros, as their first step would: the state of
+    sharded weights can be read back only if it knows them all."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    known = next(((p, optimizer.state[p]) for p in parameters if optimizer.state.get(p)), None)
+    if known is None:
+        return
+    like, example = known
+    for parameter in parameters:
+        if not optimizer.state.get(parameter):
+            optimizer.state[parameter] = {
+                name: torch.zeros_like(parameter if value.shape == like.shape else value)
+                for name, value in example.items()
+            }
+
+
 def own_weights(trainer: Trainer, recipe: TrainRecipe) -> dict[str, torch.Tensor] | None:
     """What must be put into a model loaded anew to have the trained one whole; None: the model at hand is whole.
 
