@@ -3,9 +3,9 @@
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from mglmm.data.collate import Collator
 from mglmm.model.lora import add_lora, merge
 from mglmm.schema import UserError
 from mglmm.train.callbacks import ConsoleLog, JsonLog, Measuring, Steering
+from mglmm.train.frozen import open_store
 from mglmm.train.measure import HeldOut
 from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
 from mglmm.train.selection import freeze_all_but
@@ -85,7 +86,7 @@ def train_model(
     recipe: TrainRecipe,
     model: PreTrainedModel,
     processor: Any,
-    collator: Callable[[list[Any]], dict[str, torch.Tensor]],
+    collator: Collator,
 ) -> Path:
     """The folder of the trained model, after training `model` in place.
 
@@ -105,7 +106,9 @@ def train_model(
         trained = add_lora(model, recipe.lora, recipe.trainable)
     data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed, images_per_step)
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
-    trainer = GroundingTrainer(trained, args, recipe, data, measure, data_collator=collator)
+    features = open_store(recipe, trained, processor)
+    collate = replace(collator, features=features)
+    trainer = GroundingTrainer(trained, args, recipe, data, measure, features, data_collator=collate)
     check_sharded(trainer)
     if checkpoint is not None and trainer.ema is not None:
         trainer.ema.load(checkpoint / EMA_FILE, int(checkpoint.name.rsplit("-", 1)[1]))

@@ -18,9 +18,11 @@ from torch.utils.data import DataLoader, SequentialSampler
 from transformers import SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from mglmm.data.features import FeatureStore
 from mglmm.data.mixture import Mixture
 from mglmm.schema import UserError
 from mglmm.train.ema import Ema
+from mglmm.train.frozen import FrozenEncoder
 from mglmm.train.recipe import TrainRecipe
 from mglmm.train.selection import frozen_modules, parameter_groups
 
@@ -94,6 +96,7 @@ class GroundingTrainer(Trainer):
 
     Args:
         measure: given the model in evaluation mode, returns held-out figures.
+        features: where the features of the frozen grounding encoder are kept; None: it runs in every step.
     """
 
     def __init__(
@@ -103,6 +106,7 @@ class GroundingTrainer(Trainer):
         recipe: TrainRecipe,
         data: Mixture,
         measure: Callable[[nn.Module], dict[str, float]] | None = None,
+        features: FeatureStore | None = None,
         **kwargs: Any,
     ):
         args._n_gpu = min(args.n_gpu, 1)  # several devices without torchrun: use one, never DataParallel
@@ -116,6 +120,7 @@ class GroundingTrainer(Trainer):
         self.clock = Clock(recipe.max_minutes, args.max_steps)
         self.ema = None if recipe.ema_decay is None else Ema(model, recipe.ema_decay)
         self._frozen = frozen_modules(model)
+        self._encoder = None if features is None else FrozenEncoder(features, self.accelerator)
         self._sums = torch.zeros(len(PARTS), device=args.device)
         self._num_batches = 0
         self._waited = 0.0
@@ -173,6 +178,8 @@ class GroundingTrainer(Trainer):
         """
         for module in self._frozen:
             module.eval()
+        if self._encoder is not None:
+            inputs = self._encoder(model, inputs)
         outputs = model(**inputs)
         loss, parts = weighted_loss(outputs, self.weights, _counts(inputs), torch.as_tensor(num_items_in_batch))
         self._sums += parts
