@@ -1,7 +1,7 @@
-"""What a frozen encoder makes of pictures, kept on disk: one file a picture, in float16, found by what the picture is.
+"""What a frozen encoder makes of pictures, kept on disk: a file for each, in float16, found by its pixels.
 
-Many processes may read and write one folder: a file is there whole or not at all, and who writes it a second time writes
-the same.
+Many processes may read and write one folder: a file is there whole or not at all, and who writes it again writes the
+same.
 """
 
 import hashlib

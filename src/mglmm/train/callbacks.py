@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from mglmm.train.sharding import complete_state
 from mglmm.train.trainer import PARTS, GroundingTrainer
 
-SHOWN = ("loss", *PARTS, "grad_norm", "learning_rate", "samples_per_s", "data_wait_share")
+SHOWN = ("loss", *PARTS, "grad_norm", "learning_rate", "samples_per_s", "data_wait_share", "mfu")
 """Figures on the console; the JSON-lines log and TensorBoard have all of them."""
 
 
@@ -28,7 +28,7 @@ class Steering(TrainerCallback):
     ) -> None:
         """Start the clock."""
         self._trainer.clock.start(state.global_step, self._spent)
-        self._trainer.start_window()
+        self._trainer.speed.start(state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Look at the clock."""

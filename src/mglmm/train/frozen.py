@@ -1,4 +1,4 @@
-"""The frozen grounding encoder in training: it runs once for each picture, and its features come from disk after that."""
+"""The frozen grounding encoder in training: it runs once for each picture, then its features come from disk."""
 
 import hashlib
 import json

@@ -228,6 +228,8 @@ class TrainRecipe(Recipe):
         ):
             if self.sharded and wanted:
                 raise ValueError(f"{key} cannot be had with trainer.fsdp or trainer.deepspeed; leave one of them out")
+        if self.balanced and self.grounded_share < 1:
+            raise ValueError("balanced needs grounded_share: 1; it would choose which images come with their masks")
         if self.cache_grounding is not None:
             for number, entry in enumerate(self.data):
                 if isinstance(entry, WorldData) and entry.cap is None:

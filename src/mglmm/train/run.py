@@ -19,6 +19,7 @@ from transformers.utils.logging import disable_progress_bar
 
 from mglmm.atomic import atomic_folder
 from mglmm.config import load_recipe
+from mglmm.data.balance import Step
 from mglmm.data.collate import Collator
 from mglmm.model.lora import add_lora, merge
 from mglmm.schema import UserError
@@ -29,6 +30,7 @@ from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
 from mglmm.train.selection import freeze_all_but
 from mglmm.train.setup import load_model, make_mixture
 from mglmm.train.sharding import check_sharded, own_weights, rebuilt
+from mglmm.train.speed import Work
 from mglmm.train.trainer import EMA_FILE, RUN_FILE, GroundingTrainer, checkpoints
 
 FREE_KEYS = {"output", "evaluate", "checkpoint_minutes", "save_dtype"}
@@ -97,18 +99,19 @@ def train_model(
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     args = training_arguments(recipe)
-    images_per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    checkpoint, spent = last_checkpoint(recipe, images_per_step)
+    step = Step(args.train_batch_size, args.gradient_accumulation_steps, args.world_size)
+    checkpoint, spent = last_checkpoint(recipe, step.items)
     trained: nn.Module = model
     if recipe.lora is None:
         freeze_all_but(model, recipe.trainable)
     else:
         trained = add_lora(model, recipe.lora, recipe.trainable)
-    data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed, images_per_step)
+    data = make_mixture(recipe, recipe.data, args.max_steps * step.items, recipe.seed, step)
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
     features = open_store(recipe, trained, processor)
     collate = replace(collator, features=features)
-    trainer = GroundingTrainer(trained, args, recipe, data, measure, features, data_collator=collate)
+    work = Work.of(trained, processor, encoder_runs=features is None)
+    trainer = GroundingTrainer(trained, args, recipe, data, measure, features, work, data_collator=collate)
     check_sharded(trainer)
     if checkpoint is not None and trainer.ema is not None:
         trainer.ema.load(checkpoint / EMA_FILE, int(checkpoint.name.rsplit("-", 1)[1]))

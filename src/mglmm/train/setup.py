@@ -14,6 +14,7 @@ from transformers import PreTrainedTokenizerFast
 
 import mglmm
 from mglmm.data import photos
+from mglmm.data.balance import Step
 from mglmm.data.mixture import Capped, Mixture, PhotoSource, SampleSource, Source, WorldSource
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
 from mglmm.schema import UserError
@@ -23,12 +24,11 @@ from mglmm.world.samples import world_sample
 
 
 def make_mixture(
-    recipe: TrainRecipe, data: Sequence[Data], length: int, seed: int, images_per_step: int | None = None
+    recipe: TrainRecipe, data: Sequence[Data], length: int, seed: int, step: Step | None = None
 ) -> Mixture:
-    """`length` items of the sources in `data`, mixed by weight; with `images_per_step` in steps as `recipe.batches`."""
+    """`length` items of the sources in `data`, mixed by weight; with `step` in such steps as the recipe wants."""
     names = [f"{number}:{entry.source}" for number, entry in enumerate(data)]
     families = {name: entry.family or name for name, entry in zip(names, data, strict=True)}
-    in_steps = images_per_step is not None and recipe.batches == "family"
     return Mixture(
         {name: make_source(entry, recipe.seed) for name, entry in zip(names, data, strict=True)},
         {name: entry.weight for name, entry in zip(names, data, strict=True)},
@@ -37,8 +37,9 @@ def make_mixture(
         conversations_per_image=recipe.conversations_per_image,
         task_weights=recipe.task_weights,
         uscdf=recipe.uscdf,
-        families=families if in_steps else None,
-        step_items=images_per_step or 0,
+        families=families if step is not None and recipe.batches == "family" else None,
+        step=step,
+        balanced=step is not None and recipe.balanced,
     )
 
 

@@ -23,13 +23,13 @@ def check_sharded(trainer: Trainer) -> None:
     """
     if trainer.args.fsdp and not trainer.accelerator.is_fsdp2:
         raise UserError(
-            "trainer.fsdp: FSDP2 needs accelerators and torchrun; leave it out, the processes then share the batch alone"
+            "trainer.fsdp: FSDP2 needs accelerators and torchrun; without it the processes share the batch alone"
         )
 
 
 @contextmanager
 def outermost_gathered(model: nn.Module) -> Iterator[None]:
-    """Inside, parts of `model` may be called on their own: its weights that no inner unit of FSDP2 gathers are whole."""
+    """Inside, parts of `model` may be called: its weights that no inner unit of FSDP2 gathers are whole."""
     if not isinstance(model, FSDPModule):
         yield
         return
@@ -65,7 +65,8 @@ def own_weights(trainer: Trainer, recipe: TrainRecipe) -> dict[str, torch.Tensor
         weights: dict[str, torch.Tensor] = trainer.accelerator.get_state_dict(trainer.model_wrapped)
         return weights
     if recipe.quantize is not None:
-        return {name: p.detach().cpu() for name, p in trainer.model.named_parameters() if p.requires_grad}
+        model: Any = trainer.model
+        return {name: p.detach().cpu() for name, p in model.named_parameters() if p.requires_grad}
     return None
 
 
