@@ -49,7 +49,7 @@ class GroundingFeatures:
     def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> "GroundingFeatures":
         """What `tensors` took apart."""
         maps = {
-            name: tuple(tensors[key] for key in sorted(tensors) if key.startswith(f"{name}."))
+            name: tuple(tensors[f"{name}.{number}"] for number in range(sum(f"{name}." in key for key in tensors)))
             for name in ("high_resolution", "early")
         }
         return cls(tensors["image_embeddings"], **maps)

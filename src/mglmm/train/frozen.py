@@ -97,21 +97,20 @@ class FrozenEncoder:
         """The features of pixels float[N, 3, S, S] in float16; of None: {}."""
         whole: Any = self._accelerator.unwrap_model(model)
         if isinstance(model, FSDPModule):
-            if not self._anywhere(pixels):
-                return {}
             if not self._registered:
                 register_fsdp_forward_method(model, "encode_grounding")
                 self._registered = True
-            if pixels is None:  # the others need this process to gather the weights
-                side = whole.config.sam_config.prompt_encoder_config.image_size
-                whole.encode_grounding(torch.zeros(1, 3, side, side, device=self._accelerator.device))
+            side = whole.config.sam_config.prompt_encoder_config.image_size
+            blank = torch.zeros(1, 3, side, side, device=self._accelerator.device)
+            for _ in range(self._most(pixels) - (0 if pixels is None else len(pixels))):
+                whole.encode_grounding(blank)  # others have more images, and need this process to gather the weights
         if pixels is None:
             return {}
-        with self._accelerator.autocast():
-            features = whole.encode_grounding(pixels)
-        return {name: tensor.half() for name, tensor in features.tensors().items()}
+        with self._accelerator.autocast():  # one by one: products of a batch are rounded otherwise in another batch
+            found = [whole.encode_grounding(one[None]).tensors() for one in pixels]
+        return {name: torch.cat([tensors[name].half() for tensors in found]) for name in found[0]}
 
-    def _anywhere(self, pixels: torch.Tensor | None) -> bool:
-        """Whether any process has pixels."""
-        count = torch.tensor(0 if pixels is None else 1, device=self._accelerator.device)
-        return bool(self._accelerator.reduce(count, "sum") > 0)
+    def _most(self, pixels: torch.Tensor | None) -> int:
+        """The number of images of the process that has most."""
+        count = torch.tensor([0 if pixels is None else len(pixels)], device=self._accelerator.device)
+        return int(self._accelerator.gather(count).max())

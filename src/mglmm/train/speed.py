@@ -121,10 +121,10 @@ class Speed:
         """Count the work of a micro-batch."""
         grounded = batch.get("grounding_pixel_values", batch.get("grounding_features", ()))
         tokens: Any = 0
-        if "attention_mask" in batch:
-            mask = batch["attention_mask"]
-            # of packed rows each token sees itself; padding sees nothing else
-            tokens = mask.sum() if mask.ndim == 2 else (mask.sum(-1) > 1).sum() + len(mask)
+        if "position_ids" in batch:  # packed: the first token of a row stands at 0, and so does its padding
+            tokens = (batch["position_ids"] > 0).sum() + len(batch["position_ids"])
+        elif "attention_mask" in batch:
+            tokens = batch["attention_mask"].sum()
         counts = (num_images, len(grounded), tokens, len(batch.get("mask_labels", ())))
         for unit, count in enumerate(counts):
             self._units[unit] += count
