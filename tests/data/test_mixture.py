@@ -64,6 +64,9 @@ class Numbered:
     def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
         return picture(f"{self.name}{index}")
 
+    def peek(self, index: int) -> Sample:
+        return self.load(index, np.random.default_rng())[1]
+
 
 def mixture(lengths: dict[str, int], weights: dict[str, float], length: int = 10**6, seed: int = 0) -> Mixture:
     return Mixture({name: Numbered(name, n) for name, n in lengths.items()}, weights, length=length, seed=seed)

@@ -163,7 +163,8 @@ class TrainRecipe(Recipe):
     mask_threshold: float | None = None
     """The logit above which a pixel belongs to a mask, from now on (`MGLMMProcessor`); null: as it was."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type in which the weights are held; keep float32 for weights that are trained in full."""
+    """Type in which the weights are held. With `trainer.bf16` those that are trained are in float32 nevertheless;
+    without it keep float32 for weights that are trained in full."""
 
     data: Annotated[tuple[Data, ...], Field(min_length=1)]
     task_weights: dict[str, float] = Field(default_factory=dict)

@@ -27,7 +27,7 @@ from mglmm.train.callbacks import ConsoleLog, JsonLog, Measuring, Steering
 from mglmm.train.frozen import open_store
 from mglmm.train.measure import HeldOut
 from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
-from mglmm.train.selection import freeze_all_but
+from mglmm.train.selection import freeze_all_but, keep_in_float32
 from mglmm.train.setup import load_model, make_mixture
 from mglmm.train.sharding import check_sharded, own_weights, rebuilt
 from mglmm.train.speed import Work
@@ -106,6 +106,8 @@ def train_model(
         freeze_all_but(model, recipe.trainable)
     else:
         trained = add_lora(model, recipe.lora, recipe.trainable)
+    if args.bf16 or args.fp16:
+        keep_in_float32(trained)
     data = make_mixture(recipe, recipe.data, args.max_steps * step.items, recipe.seed, step)
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
     features = open_store(recipe, trained, processor)
