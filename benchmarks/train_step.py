@@ -23,11 +23,11 @@ from typing import Any
 
 import torch
 import yaml
+from benchmarks.ask import SIZES
 from peft import LoraConfig, get_peft_model
 from tests.model.official import write_checkpoint
 from torch.nn.functional import cross_entropy
 
-from benchmarks.ask import SIZES
 from mglmm.data.collate import IGNORED, Collator
 from mglmm.data.mixture import Mixture, SampleSource
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor

@@ -264,6 +264,22 @@ def test_a_run_with_less_precision_or_memory_has_nearly_the_same_losses(
         assert results[1][step] == pytest.approx(values, rel=tolerance)
 
 
+def test_what_is_trained_is_held_in_float32_beside_bfloat16(base: Path, tmp_path: Path) -> None:
+    """An update of a thousandth of a weight, which bfloat16 would round away, is kept."""
+    changes: dict[str, Any] = {
+        "dtype": "bfloat16",
+        "lora": {"r": 4, "target_modules": LANGUAGE},
+        "trainable": ["seg_projector", r"sam\.mask_decoder"],
+        "trainer": {"bf16": True, "learning_rate": 1e-5},
+    }
+    model = train(write_recipe(base, tmp_path, **changes))
+    after = MGLMMForConditionalGeneration.from_pretrained(model, dtype="auto").state_dict()
+    before = weights(base / "model")
+    start, end = before["seg_projector.0.weight"].bfloat16().float(), after["seg_projector.0.weight"].float()
+    moved = (end - start).abs()
+    assert 0 < moved.max() < 1e-4 and (moved > 0).float().mean() > 0.5
+
+
 def test_qlora_trains_adapters_on_few_bits_and_gives_back_a_whole_model(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("bitsandbytes")
     changes: dict[str, Any] = {
