@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from mglmm.data.balance import Step
 from mglmm.data.mixture import Mixture
 from mglmm.model import MGLMMForConditionalGeneration
-from mglmm.schema import write_jsonl
+from mglmm.schema import UserError, write_jsonl
 from mglmm.train import train
 from tests.data.test_mixture import Numbered, names
 from tests.model.tiny import tiny_model, tiny_processor
@@ -173,11 +173,10 @@ def test_fsdp2_is_one_process_and_goes_on(base: Path, tmp_path: Path, lora: bool
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", [2, 3])
-def test_deepspeed_is_one_process_and_goes_on(base: Path, tmp_path: Path, stage: int) -> None:
+def test_deepspeed_is_one_process_and_goes_on(base: Path, tmp_path: Path) -> None:
     pytest.importorskip("deepspeed")
     engine = {
-        "zero_optimization": {"stage": stage, "stage3_gather_16bit_weights_on_model_save": True},
+        "zero_optimization": {"stage": 2},
         "train_micro_batch_size_per_gpu": "auto",
         "gradient_accumulation_steps": "auto",
         "gradient_clipping": "auto",
@@ -193,6 +192,13 @@ def test_deepspeed_is_one_process_and_goes_on(base: Path, tmp_path: Path, stage:
     unwind(many.parent, "checkpoint-4")
     run(2, recipe)
     assert losses(many.parent) == straight
+
+
+def test_what_deepspeed_cannot_do_here_is_refused(base: Path, tmp_path: Path) -> None:
+    """Without the library its absence is said."""
+    engine = {"zero_optimization": {"stage": 3}, "train_micro_batch_size_per_gpu": "auto"}
+    with pytest.raises(UserError, match="trainer(.deepspeed)?: .*(ZeRO-3|[Dd]eep[Ss]peed)"):
+        train(write_recipe(base, tmp_path, trainer={"deepspeed": engine}))
 
 
 @pytest.mark.slow

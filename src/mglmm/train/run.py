@@ -29,7 +29,7 @@ from mglmm.train.measure import HeldOut
 from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
 from mglmm.train.selection import freeze_all_but, keep_in_float32
 from mglmm.train.setup import load_model, make_mixture
-from mglmm.train.sharding import check_sharded, own_weights, rebuilt
+from mglmm.train.sharding import check_engine, check_sharded, own_weights, rebuilt
 from mglmm.train.speed import Work
 from mglmm.train.trainer import EMA_FILE, RUN_FILE, GroundingTrainer, checkpoints
 
@@ -99,6 +99,7 @@ def train_model(
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     args = training_arguments(recipe)
+    check_engine(args)
     step = Step(args.train_batch_size, args.gradient_accumulation_steps, args.world_size)
     checkpoint, spent = last_checkpoint(recipe, step.items)
     trained: nn.Module = model

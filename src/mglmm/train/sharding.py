@@ -7,12 +7,22 @@ from typing import Any
 import torch
 from torch import nn
 from torch.distributed.fsdp import FSDPModule
-from transformers import PreTrainedModel, Trainer
+from transformers import PreTrainedModel, Trainer, TrainingArguments
 
 from mglmm.model.lora import add_lora
 from mglmm.schema import UserError
 from mglmm.train.recipe import TrainRecipe
 from mglmm.train.setup import load_model
+
+
+def check_engine(args: TrainingArguments) -> None:
+    """Nothing, if DeepSpeed is asked for nothing that models here cannot be trained with.
+
+    Raises:
+        UserError: ZeRO-3, which takes hold of every model that is made, also of those that only tell shapes.
+    """
+    if args.deepspeed and args.hf_deepspeed_config.is_zero3():
+        raise UserError("trainer.deepspeed: weights cannot be divided by ZeRO-3 here; use stage 2, or trainer.fsdp")
 
 
 def check_sharded(trainer: Trainer) -> None:
