@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo pictures test test-slow test-gpu check format world default-model docs clean
+.PHONY: help demo studio pictures test test-slow test-gpu browser bench check format world default-model docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -13,8 +13,11 @@ help:  ## list the targets
 # Made again whenever the dependencies change; the code itself is installed editable.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,demo,dev]'
 	@touch $@
+
+studio: $(STAMP)  ## the web studio with the model in the package, at http://127.0.0.1:7860/
+	@$(BIN)/mglmm demo
 
 demo: $(STAMP)  ## three instructions of one sample picture: answers on screen, overlays in out/demo
 	@$(BIN)/python examples/quickstart.py
@@ -30,6 +33,12 @@ test-slow: $(STAMP)  ## the tests that train or measure something
 
 test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves without one)
 	$(BIN)/python -m pytest -q -m gpu
+
+browser: $(STAMP)  ## fetch a Chromium for the tests of the studio, which skip themselves without one
+	$(BIN)/python -m playwright install chromium
+
+bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (some minutes)
+	$(BIN)/python -m benchmarks
 
 check: $(STAMP)  ## lint, format and types
 	$(BIN)/ruff check .

@@ -1,10 +1,10 @@
 """Measures the annotation pipeline on the procedural world, where the truth is known.
 
-    python benchmarks/annotate.py truth --images 300 --out out/annotate       exact masks, an annotator that knows
-    python benchmarks/annotate.py regions --images 300 --out out/annotate     masks of the region hierarchy
-    python benchmarks/annotate.py faults --images 300 --out out/annotate      planted faults: found, and false alarms
-    python benchmarks/annotate.py endpoint --images 40 --out out/annotate     own cost beside calls that take 200 ms
-    python benchmarks/annotate.py workers --images 40 --out out/annotate      one and two processes, local and Ray
+    python -m benchmarks.annotate truth --images 300 --out out/annotate       exact masks, an annotator that knows
+    python -m benchmarks.annotate regions --images 300 --out out/annotate     masks of the region hierarchy
+    python -m benchmarks.annotate faults --images 300 --out out/annotate      planted faults: found, and false alarms
+    python -m benchmarks.annotate endpoint --images 40 --out out/annotate     own cost beside calls that take 200 ms
+    python -m benchmarks.annotate workers --images 40 --out out/annotate      one and two processes, local and Ray
 
 The annotator of the first three is an oracle: it looks up which entity of the world a mask shows. So the figures say
 what the pipeline itself gains and loses (masks, tree, composing, rules), not how good a vision-language model is.
@@ -18,12 +18,7 @@ the truth; a phrase matches a name in singular or plural from a lexical similari
 import argparse
 import asyncio
 import json
-import os
 import re
-import shutil
-import socket
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -32,13 +27,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from benchmarks.annotate_cost import FIRST_SEED, measure_endpoint, measure_workers
 
 from mglmm.annotate.annotator import DescriptionFaults, Tally, TextFaults, Verdict
 from mglmm.annotate.embedded import EmbeddedAnnotator, EmbeddedOptions, caption
-from mglmm.annotate.engine import Processes
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.records import Description, Finished, Node, Scene, Task
-from mglmm.annotate.run import run
 from mglmm.annotate.sources import open_source
 from mglmm.annotate.stages import Crew, Prepare, annotate
 from mglmm.annotate.tags import Fault
@@ -50,10 +44,6 @@ from mglmm.masks import iou_matrix
 from mglmm.schema import Sample, Segment
 from mglmm.world.samples import world_sample
 
-ROOT = Path(__file__).resolve().parents[1]
-CALL_S, CONCURRENCY = 0.2, 16
-FIRST_SEED = 2**30 + 30_000
-"""Held-out pictures that nobody chose."""
 KINDS = ("wrong_label", "wrong_label_and_caption", "swapped_masks")
 NAMES = ("car", "tree", "cup", "lamp", "dog", "chair", "bottle", "book")
 """Labels that are planted where they are wrong."""
@@ -242,85 +232,6 @@ def measure(crew: Crew, oracle: Oracle, images: int, proposals: str, first: int 
         "pictures a second, one core": round(images / seconds, 2),
         "finished": finished,
     }
-
-
-def measure_endpoint(images: int, out: Path) -> dict[str, Any]:
-    """The time of a run against an endpoint that takes `CALL_S` for every call, beside the time of the calls alone.
-
-    The endpoint is a process of its own on this machine, so what it takes of the processors counts as well.
-    """
-    port = 18_765
-    command = [sys.executable, "-m", "tests.annotate.server", str(port), str(CALL_S)]
-    endpoint = subprocess.Popen(command, cwd=ROOT)
-    try:
-        _wait_for(port)
-        options = {"base_url": f"http://127.0.0.1:{port}/v1", "model": "slow", "concurrency": CONCURRENCY}
-        values = {"endpoints": {"slow": options}, "label": "slow", "compose": "slow", "export": {"forms": []}}
-        recipe = AnnotateRecipe.model_validate(values)
-        shutil.rmtree(out / "endpoint", ignore_errors=True)
-        run(f"world:{FIRST_SEED}:{FIRST_SEED + 1}", out / "endpoint" / "warm", recipe)
-        start, cpu = time.perf_counter(), _cpu()
-        summary = run(f"world:{FIRST_SEED}:{FIRST_SEED + images}", out / "endpoint" / "run", recipe)
-        seconds, busy = time.perf_counter() - start, _cpu() - cpu
-    finally:
-        endpoint.terminate()
-        endpoint.wait()
-    alone = summary.calls * CALL_S / CONCURRENCY
-    return {
-        "images": images,
-        "calls": summary.calls,
-        "seconds": round(seconds, 2),
-        "seconds of the calls alone": round(alone, 2),
-        "own share of the wall time": round(1 - alone / seconds, 4),
-        "own CPU seconds": round(busy, 2),
-        "own CPU ms a call": round(1000 * busy / summary.calls, 2),
-        "load of the machine": os.getloadavg()[0],
-    }
-
-
-def measure_workers(images: int, out: Path) -> dict[str, Any]:
-    """Pictures a second of the region hierarchy with one and two processes, without the time to start them."""
-    found: dict[str, Any] = {"load of the machine": os.getloadavg()[0]}
-    values = {"proposals": {"kind": "regions"}, "embedded": {"model": None}}
-    prepare = Prepare(
-        open_source(f"world:{FIRST_SEED}:{FIRST_SEED + images}@512", out / "workers"),
-        AnnotateRecipe.model_validate(values),
-        views=True,
-        picture=False,
-    )
-    for engine in ("local", "ray"):
-        seconds = {count: asyncio.run(_timed(engine, prepare, count, images)) for count in (1, 2)}
-        found[engine] = {f"{count} processes": round(images / s, 2) for count, s in seconds.items()}
-        found[engine]["times one process"] = round(seconds[1] / seconds[2], 2)
-    return found
-
-
-async def _timed(engine: str, prepare: Prepare, count: int, images: int) -> float:
-    """Seconds for all scenes, after as many as there are processes."""
-    from mglmm.annotate.engine_ray import RayTasks
-
-    workers = Processes(prepare, count) if engine == "local" else RayTasks(prepare, count)
-    try:
-        await asyncio.gather(*(workers.submit(k) for k in range(2 * count)))
-        start = time.perf_counter()
-        await asyncio.gather(*(workers.submit(k) for k in range(images)))
-        return time.perf_counter() - start
-    finally:
-        workers.close()
-
-
-def _cpu() -> float:
-    """CPU seconds of this process and of those that it has started and that have ended."""
-    return sum(os.times()[:4])
-
-
-def _wait_for(port: int) -> None:
-    for _ in range(200):
-        with socket.socket() as there:
-            if there.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.1)
-    raise RuntimeError(f"nothing answers on port {port}")
 
 
 def measure_folder() -> str:

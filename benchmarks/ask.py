@@ -1,127 +1,245 @@
-"""Measures an answer of a converted checkpoint against the published way of making it, side by side in one run.
+"""One picture at a time: where an answer's time goes, and ours against the straightforward way and the published one.
 
-    python -m benchmarks.ask --folder out/ask
+    python -m benchmarks.ask --model default | small | 7b-random [--published]
 
-Makes a checkpoint in the official layout of MGLMM (Llama 512 x 8 layers, vocabulary of 4096; CLIP 256 x 6 at 224
-pixels; SAM 384 x 6 at 512 pixels; random weights, float32), converts it, and answers about a picture of 480 x 640:
-
-* ours: `generate` with its cache, one vector kept for each mask;
-* as published: for every token CLIP and the whole language model again over all that has been written.
-
-Both make the same 64 tokens (compared); masks are decoded from the same embeddings. The bar: ours at most a tenth. The
-figures are in docs/log.md, beside those of the authors' own code at these sizes.
+All ways ask the same weights in one run, taking turns, and must give the same tokens and the same masks. The bars: a
+chat of three turns with masks takes at most a third of the straightforward way's time; writing tokens costs at most
+1.05 of `generate` without any mask; the memory of an answer of 512 tokens with 32 masks is at most 1.2 times that of
+`generate` alone and the masks. (That a caption runs no grounding encoder is a test: tests/test_predict.py.)
 """
 
 import argparse
 import copy
+import multiprocessing
 import time
 from collections.abc import Callable
-from pathlib import Path
+from itertools import pairwise
 from typing import Any
 
 import torch
+from benchmarks import models, script, straightforward
+from benchmarks.timing import fastest, in_turns, peak_mb, table
 from PIL import Image
-from tests.model.official import Sizes, write_checkpoint
 
-import mglmm
-from mglmm.model.convert import convert
-from mglmm.model.convert.layouts import LAYOUTS
+from mglmm import grounding, masks
+from mglmm.answering import Grounded, ImagePrediction, Picture, Words
+from mglmm.predict import Predictor
+from mglmm.world.samples import world_sample
 
-SIZES = Sizes(
-    vocab=4096,
-    text_width=512,
-    text_mlp=1376,
-    text_layers=8,
-    text_heads=8,
-    clip_width=256,
-    clip_mlp=1024,
-    clip_layers=6,
-    clip_heads=4,
-    clip_image=224,
-    sam_width=384,
-    sam_mlp=1536,
-    sam_layers=6,
-    sam_heads=6,
-    sam_image=512,
-    sam_window=14,
-    global_blocks=(1, 3, 5),
-    mask_width=256,
-    mask_mlp=2048,
-)
-NUM_TOKENS = 64
-PROMPT_TOKENS = 351
-"""As in the record of the authors' code; of our prompt, which is longer, the last so many are used."""
-NUM_MASKS = 8
-INSTRUCTION = "please describe the picture"
+SEED = 2**30 + 12345
+"""The first held-out picture."""
+
+TURNS = ("Describe the picture in detail, with masks.", "Segment the largest thing.", "What is in the background?")
+LIMIT = 64
+LONG, MANY = 512, 32
+"""Tokens and masks of the long answer."""
 
 
 def main() -> None:
-    """Make the checkpoint if it is not there, measure both ways, and print a table."""
+    """Print the tables of one model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--folder", type=Path, default=Path("out/ask"))
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
+    parser.add_argument("--model", choices=models.MODELS, default="default")
+    parser.add_argument("--repeats", type=int, default=5, help="the fastest counts")
+    parser.add_argument("--published", action="store_true", help="also a pass over everything for every token")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     options = parser.parse_args()
-    folder = options.folder / "converted"
-    if not folder.exists():
-        torch.manual_seed(0)
-        convert(write_checkpoint(options.folder / "official", LAYOUTS[0], SIZES), folder)
-    predictor = mglmm.load(folder, device="cpu")
+    torch.set_num_threads(options.threads)
+    seconds, predictor = fastest(lambda: models.load(options.model), 1)
+    image = world_sample(SEED, 640)[0]
+    print(f"### One picture at a time, `{options.model}`\n\nLoaded in {seconds:.1f} s.\n")
+    print(latency(predictor, image, options.repeats), "\n")
+    print(comparison(predictor, image, options.repeats, options.published), "\n")
+    print(overhead(predictor, image, options.repeats), "\n")
+    print(memory(options.model))
+
+
+def latency(predictor: Predictor, image: Image.Image, repeats: int) -> str:
+    """Where the time of an answer of 64 tokens with 6 masks goes, and when its first word and mask come."""
     model, processor = predictor.model, predictor.processor
-    image = Image.effect_noise((640, 480), 80).convert("RGB")
-    inputs = processor.prompt([image], [[(INSTRUCTION, None)]])
-    for name in ("input_ids", "attention_mask"):
-        inputs[name] = inputs[name][:, -PROMPT_TOKENS:]
-    print(f"prompt of {inputs['input_ids'].shape[1]} tokens, answer of {NUM_TOKENS}, {torch.get_num_threads()} threads")
-    seconds, answers = {}, {}
-    for name, way in {"ours": ours, "as published": as_published}.items():
-        seconds[name], answers[name] = fastest(lambda way=way: way(model, inputs), options.repeats)
-        print(f"{name}: {seconds[name]:.2f} s")
-    if answers["ours"] != answers["as published"]:
-        raise SystemExit("the two ways give other tokens")
-    print(f"ours takes 1 / {seconds['as published'] / seconds['ours']:.1f}")
-    encoding, features = fastest(lambda: predictor.encode([image]), options.repeats)
-    prompts = torch.randn(NUM_MASKS, SIZES.mask_width)
-    index = torch.zeros(NUM_MASKS, dtype=torch.long)
+    ids = script.answer_of(predictor, LIMIT, 6)
+    inputs = processor.prompt([image], [[(TURNS[0], None)]]).to(model.device, dtype=model.dtype)
+    way = script.scripted(predictor, ids)
+    decoding = way._decoding
+    pixels = processor.grounding_pixels([image]).to(model.device)
+    prompts = torch.randn(6, model.seg_projector.out_dim, device=model.device, dtype=model.dtype)
+    index = torch.zeros(6, dtype=torch.long, device=model.device)
+
+    def read() -> Any:
+        decoding.rows = []
+        decoding._cache = type(decoding._cache)()
+        return decoding.start(**inputs, limits=[LIMIT])[0]
+
+    def write() -> None:
+        row = read()
+        while not row.ended:
+            decoding.step()
+
     with torch.inference_mode():
-        decoding, _ = fastest(lambda: model.decode_masks(features, index, prompts), options.repeats)
-    print(f"grounding encoder {encoding:.2f} s, {NUM_MASKS} masks {decoding:.2f} s, the same in both")
+        look, _ = fastest(lambda: processor.prompt([image], [[(TURNS[0], None)]]), repeats)
+        prefill, _ = fastest(lambda: synced(read), repeats)
+        written, _ = fastest(lambda: synced(write), repeats)
+        encode, features = fastest(lambda: synced(lambda: model.encode_grounding(pixels)), repeats)
+        decode, (logits, _) = fastest(lambda: synced(lambda: model.decode_masks(features, index, prompts)), repeats)
+        rle, _ = fastest(lambda: processor.masks(logits, (image.height, image.width)), repeats)
+    first_word, first_mask, whole = min(first_times(predictor, image, ids) for _ in range(repeats))
+    rows = [
+        ("picture and text to tensors", look),
+        ("reading them (vision tower, prompt)", prefill),
+        (f"writing {LIMIT} tokens", written - prefill),
+        ("grounding encoder", encode),
+        ("6 masks", decode),
+        ("6 masks to the picture's size", rle),
+        ("streamed: first word after", first_word),
+        ("streamed: first mask after", first_mask),
+        ("streamed: whole answer after", whole),
+    ]
+    return table(("part", "ms"), [(name, f"{1000 * taken:.1f}") for name, taken in rows])
 
 
-def fastest(run: Callable[[], Any], repeats: int) -> tuple[float, Any]:
-    """The shortest time of several runs in seconds, and what the last one returned."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = run()
-        times.append(time.perf_counter() - start)
-    return min(times), result
+def first_times(predictor: Predictor, image: Image.Image, ids: list[int]) -> tuple[float, float, float]:
+    """Seconds until the first word, the first mask and the end of a streamed answer."""
+    start = time.perf_counter()
+    way = script.scripted(predictor, ids)
+    events = way.begin([way.prepare(Picture(image), [(TURNS[0], None)], LIMIT, streamed=True)])
+    word = mask = 0.0
+    while True:
+        for _, event in events:
+            now = time.perf_counter() - start
+            word = word or (now if isinstance(event, Words) else 0.0)
+            mask = mask or (now if isinstance(event, Grounded) else 0.0)
+            if isinstance(event, ImagePrediction):
+                return word, mask, now
+        events = way.step()
 
 
-@torch.inference_mode()
-def ours(model: Any, inputs: Any) -> list[int]:
-    """The tokens of an answer by `generate`."""
+def comparison(predictor: Predictor, image: Image.Image, repeats: int, published: bool) -> str:
+    """A question, and a chat of three turns, in every way."""
+    ways: dict[str, Callable[[], Any]] = {
+        "ours": lambda: ours(predictor, image, TURNS),
+        "straightforward": lambda: plainly(predictor, image, straightforward.ask, TURNS),
+    }
+    if published:
+        ways["as published"] = lambda: plainly(predictor, image, straightforward.as_published, TURNS)
+    one: dict[str, Callable[[], Any]] = {
+        "ours": lambda: ours(predictor, image, TURNS[:1]),
+        "straightforward": lambda: plainly(predictor, image, straightforward.ask, TURNS[:1]),
+    }
+    if published:
+        one["as published"] = lambda: plainly(predictor, image, straightforward.as_published, TURNS[:1])
+    single, _ = in_turns(one, repeats)
+    three, answers = in_turns(ways, repeats)
+    for before, after in pairwise(answers.values()):
+        if [ids for ids, _ in before] != [ids for ids, _ in after]:
+            raise SystemExit("the ways give other tokens")
+        if not all(map(nearly_same, before, after)):
+            raise SystemExit("the ways give other masks")
+    num_masks = sum(len(found) for _, found in answers["ours"])
+    rows = [(name, f"{single[name]:.3f}", f"{three[name]:.3f}", f"{three[name] / three['ours']:.2f}") for name in ways]
+    about = f"The chat has {num_masks} masks; all ways give the same tokens and masks.\n\n"
+    return about + table(("way", "one question, s", "three turns, s", "three turns, ratio to ours"), rows)
+
+
+def ours(predictor: Predictor, image: Image.Image, turns: tuple[str, ...]) -> list[tuple[str, list[Any]]]:
+    """Text and masks of each turn of a chat."""
+    chat = predictor.chat(image)
+    answers = [chat.ask(turn, max_new_tokens=LIMIT) for turn in turns]
+    return [(grounding.render(a.answer), [segment.rle for segment in a.segments]) for a in answers]
+
+
+def plainly(
+    predictor: Predictor, image: Image.Image, ask: Callable[..., straightforward.Plain], turns: tuple[str, ...]
+) -> list[tuple[str, list[Any]]]:
+    """The same in another way."""
+    history: list[tuple[str, str | None]] = []
+    answers = []
+    for turn in turns:
+        answer = ask(predictor, image, [*history, (turn, None)], LIMIT)
+        text = predictor.processor.decode_answer(answer.ids)
+        history.append((turn, text))
+        answers.append((text, answer.masks))
+    return answers
+
+
+def nearly_same(one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> bool:
+    """Texts alike, and masks alike but for a thousandth of them: what is read in parts is rounded otherwise."""
+    pairs = list(zip(one[1], other[1], strict=True))
+    return all(a == b or masks.iou_matrix([a.to_coco()], [b.to_coco()])[0, 0] > 0.999 for a, b in pairs)
+
+
+def overhead(predictor: Predictor, image: Image.Image, repeats: int) -> str:
+    """Writing 64 tokens with what grounding adds (one kept vector for each of 6 masks), and `generate` alone."""
+    model = predictor.model
+    ids = script.answer_of(predictor, LIMIT, 6)
+    inputs = predictor.processor.prompt([image], [[(TURNS[0], None)]]).to(model.device, dtype=model.dtype)
+    plain = {name: value for name, value in inputs.items() if name != "row_image_index"}
     settings = copy.deepcopy(model.generation_config)
-    settings.min_new_tokens = settings.max_new_tokens = NUM_TOKENS
-    output = model.generate(
-        input_ids=inputs["input_ids"],
-        attention_mask=inputs["attention_mask"],
-        pixel_values=inputs["pixel_values"],
-        generation_config=settings,
+    settings.min_new_tokens = settings.max_new_tokens = LIMIT
+    settings.sequence_bias = None
+
+    def write() -> list[int]:
+        decoding = script.scripted(predictor, ids)._decoding
+        (row,) = decoding.start(**inputs, limits=[LIMIT])
+        while not row.ended:
+            decoding.step()
+        return row.answer
+
+    with torch.inference_mode():
+        ways = {"ours": write, "generate": lambda: model.lmm.generate(**plain, generation_config=settings)}
+        seconds, _ = in_turns({name: lambda way=way: synced(way) for name, way in ways.items()}, repeats)
+    ratio = seconds["ours"] / seconds["generate"]
+    return f"Writing {LIMIT} tokens takes {ratio:.2f} of the time of `generate` without masks (bar: 1.05)."
+
+
+def memory(model: str) -> str:
+    """Peaks of processes that give the long answer with masks, and by `generate` alone."""
+    context = multiprocessing.get_context("spawn")
+    peaks = {}
+    for name, work in {"masks": _with_masks, "generate": _generate_alone}.items():
+        with context.Pool(1) as pool:
+            peaks[name] = pool.apply(work, (model,))
+    (loaded, with_masks, mask_mb), (_, alone, _) = peaks["masks"], peaks["generate"]
+    whole, growth = with_masks / (alone + mask_mb), (with_masks - loaded) / (alone - loaded + mask_mb)
+    return (
+        f"An answer of {LONG} tokens with {MANY} masks holds {with_masks:.0f} MB at its peak, `generate` alone "
+        f"{alone:.0f} MB, the masks {mask_mb:.0f} MB: {whole:.2f} (bar: 1.2). Beyond the loaded model "
+        f"({loaded:.0f} MB): {growth:.2f}."
     )
-    return output[0, inputs["input_ids"].shape[1] :].tolist()
+
+
+def _with_masks(model: str) -> tuple[float, float, float]:
+    """MB: once loaded, at the peak, of the masks themselves."""
+    predictor = models.load(model)
+    loaded = peak_mb()
+    image = world_sample(SEED, 640)[0]
+    way = script.scripted(predictor, script.answer_of(predictor, LONG, MANY))
+    events = way.begin([way.prepare(Picture(image), [(TURNS[0], None)], LONG)])
+    while not events:
+        events = way.step()
+    ((_, answer),) = events
+    if not isinstance(answer, ImagePrediction) or len(answer.segments) != MANY:
+        raise SystemExit("the long answer has other masks than asked for")
+    return loaded, peak_mb(), MANY * image.width * image.height / 2**20
 
 
 @torch.inference_mode()
-def as_published(model: Any, inputs: Any) -> list[int]:
-    """The tokens of an answer, each by a pass over everything."""
-    ids = inputs["input_ids"]
-    config = model.generation_config
-    never = [*(config.suppress_tokens or ()), config.eos_token_id]
-    for _ in range(NUM_TOKENS):
-        logits = model.lmm(input_ids=ids, pixel_values=inputs["pixel_values"], use_cache=False).logits[:, -1]
-        logits[:, never] = -torch.inf
-        ids = torch.cat([ids, logits.argmax(-1, keepdim=True)], 1)
-    return ids[0, inputs["input_ids"].shape[1] :].tolist()
+def _generate_alone(model: str) -> tuple[float, float, float]:
+    predictor = models.load(model)
+    loaded = peak_mb()
+    inputs = predictor.processor.prompt([world_sample(SEED, 640)[0]], [[(TURNS[0], None)]])
+    del inputs["row_image_index"]
+    settings = copy.deepcopy(predictor.model.generation_config)
+    settings.min_new_tokens = settings.max_new_tokens = LONG
+    settings.sequence_bias = None
+    predictor.model.lmm.generate(**inputs.to(predictor.model.device), generation_config=settings)
+    return loaded, peak_mb(), 0.0
+
+
+def synced(work: Callable[[], Any]) -> Any:
+    """The result once the device has it."""
+    result = work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return result
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
     python -m benchmarks.train_step --folder out/train-step
 
-Makes the checkpoint of `benchmarks.ask` with SAM at 1024 pixels (Llama 512 x 8 layers, CLIP 256 x 6 at 224 pixels, SAM
+Makes the checkpoint `small` of `benchmarks.models` with SAM at 1024 pixels (Llama 512 x 8 layers, CLIP 256 x 6 at 224 pixels, SAM
 384 x 6; random weights, float32) and `--images` pictures of the world, and trains LoRA, `seg_projector` and the mask
 decoder on them, two images a step, three referring conversations each in one packed row. The encoder does some 70 % of
 the operations, as SAM ViT-H does beside a language model of 0.5 to 1 billion weights; beside 7 billion it does 20 %.
@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 import yaml
-from benchmarks.ask import SIZES
+from benchmarks.models import SMALL
 from peft import LoraConfig, get_peft_model
 from tests.model.official import write_checkpoint
 from torch.nn.functional import cross_entropy
@@ -65,7 +65,7 @@ def prepare(folder: Path, num_images: int) -> tuple[Path, Path]:
     model, samples = folder / "converted", folder / f"{num_images}.jsonl"
     if not model.exists():
         torch.manual_seed(0)
-        convert(write_checkpoint(folder / "official", LAYOUTS[0], replace(SIZES, sam_image=1024)), model)
+        convert(write_checkpoint(folder / "official", LAYOUTS[0], replace(SMALL, sam_image=1024)), model)
     if not samples.exists():
         records = []
         for seed in range(num_images):

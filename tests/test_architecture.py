@@ -17,10 +17,13 @@ LEVELS: tuple[set[str], ...] = (
     {"grounding", "config", "instructions", "images", "arguments"},
     {"phrasing"},
     {"model", "data", "world", "viz"},
-    {"predict", "browse"},
+    {"prediction", "browse"},
+    {"answering"},
+    {"predict"},
+    {"engine"},
     {"eval", "annotate"},
-    {"train", "serve"},
-    {"data_cli", "model_cli", "annotate_cli"},
+    {"train", "serve", "studio"},
+    {"data_cli", "model_cli", "annotate_cli", "serve_cli", "studio_cli"},
     {"cli"},
     {"__main__"},
 )
@@ -118,10 +121,11 @@ def test_command_imports_nothing_heavy_at_the_top() -> None:
         "mglmm.data_cli",
         "mglmm.model_cli",
         "mglmm.annotate_cli",
+        "mglmm.studio_cli",
     )
     for node in (
         node
-        for name in ("cli", "data_cli", "model_cli", "annotate_cli", "arguments")
+        for name in ("cli", "data_cli", "model_cli", "annotate_cli", "studio_cli", "arguments")
         for node in parsed(PACKAGE / f"{name}.py").body
     ):
         for name, _ in imports(node) if isinstance(node, ast.Import | ast.ImportFrom) else ():
@@ -157,9 +161,13 @@ def test_everything_public_is_documented(path: Path) -> None:
     assert not set(missing) - private
 
 
+ERRORS_OF_OTHERS = {"engine.py"}
+"""Files where one thread hands whatever went wrong to those who wait for it in others."""
+
+
 def test_no_broad_except_and_no_getattr_default(path: Path) -> None:
     for node in ast.walk(parsed(path)):
-        if isinstance(node, ast.ExceptHandler):
+        if isinstance(node, ast.ExceptHandler) and path.name not in ERRORS_OF_OTHERS:
             caught = ast.unparse(node.type) if node.type else "everything"
             assert caught not in ("everything", "Exception", "BaseException"), f"line {node.lineno} catches {caught}"
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr":

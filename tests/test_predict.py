@@ -113,19 +113,19 @@ def test_no_mask_no_encoder(predictor: Predictor, picture: Image.Image, num_enco
 def test_chat_encodes_once_and_knows_what_was_said(
     predictor: Predictor, picture: Image.Image, num_encoded: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[list[list[tuple[str, str | None]]]] = []
-    prompt = predictor.processor.prompt
+    asked: list[object] = []
+    conversation_ids = predictor.processor.conversation_ids
 
-    def recorded(images: list[Image.Image], conversations: list[list[tuple[str, str | None]]]) -> object:
-        asked.append(conversations)
-        return prompt(images, conversations)
+    def recorded(turns: list[tuple[str, str | None]], **options: str) -> object:
+        asked.append(turns)
+        return conversation_ids(turns, **options)
 
-    monkeypatch.setattr(predictor.processor, "prompt", recorded)
+    monkeypatch.setattr(predictor.processor, "conversation_ids", recorded)
     chat = predictor.chat(picture)
     first = chat.ask("Segment the disc.", max_new_tokens=SHORT)
     second = chat.ask("And the ground?", max_new_tokens=SHORT)
     assert same(first, predictor.ask(picture, "Segment the disc.", max_new_tokens=SHORT))
-    assert asked[1] == [[("Segment the disc.", grounding.render(first.answer)), ("And the ground?", None)]]
+    assert asked[1] == [("Segment the disc.", grounding.render(first.answer)), ("And the ground?", None)]
     assert (first.turn_index, second.turn_index) == (0, 1)
     assert chat.turns == [first, second]
     assert num_encoded == [1, 1]  # the chat, and the single question beside it

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import shlex
+import threading
 from pathlib import Path
 
 import pytest
@@ -35,11 +36,12 @@ def commands() -> list[str]:
 
 MGLMM_COMMANDS = [c for c in commands() if re.search(r"\bmglmm (ask|chat|world|eval|info|annotate)", c)]
 BUILD_COMMANDS = [c for c in commands() if c.startswith("mglmm build")]
+DEMO_COMMANDS = [c for c in commands() if c.startswith("mglmm demo")]
 TRAIN_COMMANDS = [c for c in commands() if c.startswith("mglmm train")]
 
 
 def test_every_command_is_looked_at() -> None:
-    others = set(commands()) - set(MGLMM_COMMANDS) - set(TRAIN_COMMANDS) - set(BUILD_COMMANDS)
+    others = set(commands()) - set(MGLMM_COMMANDS) - set(TRAIN_COMMANDS) - set(BUILD_COMMANDS) - set(DEMO_COMMANDS)
     assert {c.split()[0] for c in others} <= {"make", "."}
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert {c.split()[1] for c in others if c.startswith("make ")} <= set(targets)
@@ -94,6 +96,22 @@ def test_building_command_names_pairs_that_are_known(
     assert main(shlex.split(command)[1:]) == 0
     ((lmm, sam, output, dtype, seed),) = asked
     assert lmm in LANGUAGE and sam in MASKS and dtype is None and seed == 0
+
+
+@needs_weights
+@pytest.mark.parametrize("command", DEMO_COMMANDS)
+def test_demo_starts(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """At a free port, ended as soon as it runs."""
+    pytest.importorskip("gradio")
+    from mglmm.studio import launch
+    from tests.studio.server import free_port
+
+    serve, port = launch.serve, free_port()
+    stop = threading.Event()
+    stop.set()
+    monkeypatch.setattr(launch, "serve", lambda engine, **options: serve(engine, **options, stop=stop))
+    assert main([*shlex.split(command)[1:], "--port", str(port)]) == 0
+    assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
 
 
 @needs_weights

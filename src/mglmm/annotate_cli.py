@@ -42,7 +42,10 @@ def annotate(options: argparse.Namespace) -> None:
     pages = (options.out / name for name in ("summary.html", "review.html"))
     print(f"pages: {', '.join(str(path) for path in pages if path.is_file())}")
     if summary.quarantined:
-        print(f"mglmm: {summary.quarantined} pictures in quarantine; quarantine.jsonl says why", file=sys.stderr)
+        from mglmm.phrasing import counted
+
+        told = counted(summary.quarantined, "picture")
+        print(f"mglmm: {told} in quarantine; quarantine.jsonl says why", file=sys.stderr)
 
 
 def share(text: str) -> tuple[int, int]:

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import socket
 import tempfile
 from pathlib import Path
 
@@ -37,6 +38,23 @@ def check_picture_path(path: Path) -> None:
     check_writable(path)
 
 
+def check_port(host: str, port: int) -> None:
+    """Nothing, if a server can listen there.
+
+    Raises:
+        UserError: the port is in use, needs more rights, or the host is none of this machine.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise UserError(f"cannot listen at {host}, port {port} ({error.strerror}); choose --host and --port") from None
+
+
 def seed_range(text: str) -> tuple[int, int]:
     """(first, end) of "first:end", the end exclusive; for argparse."""
     first, _, end = text.partition(":")
@@ -49,6 +67,13 @@ def positive(text: str) -> int:
     """A whole number of at least 1; for argparse."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def port_number(text: str) -> int:
+    """A port from 1 to 65535; for argparse."""
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number from 1 to 65535")
     return int(text)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from rich.console import Console
 from rich.markup import escape
 
-from mglmm import __version__, annotate_cli, data_cli, model_cli
+from mglmm import __version__, annotate_cli, data_cli, model_cli, studio_cli
 from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.atomic import atomic_file
 from mglmm.model_cli import quiet
@@ -195,6 +195,10 @@ def _parser() -> argparse.ArgumentParser:
 
     command = _command(commands, "chat", chat, "talk about one picture, turn by turn")
     command.add_argument("image", type=Path, metavar="IMAGE")
+    _add_model_options(command)
+    _add_length_option(command)
+
+    command = studio_cli.add_command(commands, _command, _predictor)
     _add_model_options(command)
     _add_length_option(command)
 

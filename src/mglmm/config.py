@@ -41,7 +41,8 @@ def load_recipe(path: str | Path, cls: type[R], overrides: Sequence[str] = ()) -
         if first["type"] == "extra_forbidden":
             valid = ", ".join(_valid_keys(cls, first["loc"][:-1]))
             raise UserError(f"{path}: unknown key {where!r}; valid keys are: {valid}") from error
-        raise UserError(f"{path}: {where or 'recipe'}: {first['msg']}") from error
+        message = first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {where or 'recipe'}: {message}") from error
 
 
 class _Loader(yaml.SafeLoader):

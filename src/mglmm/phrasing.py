@@ -106,6 +106,15 @@ def grounded(pieces: Iterable[Piece]) -> GroundedText:
     return GroundedText(text=text, spans=tuple(spans))
 
 
+def counted(number: int, thing: str) -> str:
+    """A number of things in words for the terminal.
+
+    >>> counted(1, "picture"), counted(1200, "picture")
+    ('1 picture', '1,200 pictures')
+    """
+    return f"{number:,} {thing}{'' if number == 1 else 's'}"
+
+
 def capitalized(text: str) -> str:
     """The text with its first letter in upper case."""
     return text[:1].upper() + text[1:]

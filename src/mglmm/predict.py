@@ -1,57 +1,22 @@
 """Asking a model: a picture and an instruction in, an answer whose phrases are tied to masks out."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from PIL import Image
-from pydantic import ConfigDict, Field
 
-from mglmm import grounding, viz
+from mglmm import grounding
+from mglmm.answering import Answering, Conversation, Event, Grounded, Picture, Question, Words
 from mglmm.images import ImageSource, load_image
-from mglmm.model import GroundedOutput, MGLMMForConditionalGeneration, MGLMMProcessor
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.loading import Loading, load_model
-from mglmm.model.processing_mglmm import ADDED_TOKENS, grounded_answer
-from mglmm.model.sam import GroundingFeatures
-from mglmm.schema import Prediction, Rle, Segment, UserError
+from mglmm.prediction import ImagePrediction
+from mglmm.schema import GroundedText, UserError
+
+__all__ = ["Chat", "Event", "Grounded", "ImagePrediction", "Predictor", "Words", "load"]
 
 MAX_NEW_TOKENS = 512
 """Limit of an answer. Source: the published MGSC evaluation (docs/papers.md)."""
-
-_ROOM_FOR_ANSWER = 16
-"""Tokens that an answer must at least have room for; ours: a short grounded phrase takes about ten."""
-
-_LEGIBLE_SIDE_PX = 640
-"""Saved overlays of smaller pictures are enlarged so that their labels can be read."""
-
-Conversation = Sequence[tuple[str, str | None]]
-"""(instruction, answer with markup) of each turn; the last answer is None: it is asked for."""
-
-
-class ImagePrediction(Prediction):
-    """A prediction that also holds the upright picture (mode RGB); `to_json` leaves the picture out."""
-
-    model_config = ConfigDict(arbitrary_types_allowed=True)
-
-    image: Image.Image = Field(exclude=True, repr=False)
-
-    def overlay(self, *, labels: bool = True) -> Image.Image:
-        """The picture with the masks; enlarged by a whole factor if its longer side is below 640 pixels."""
-        scale = max(1, -(-_LEGIBLE_SIDE_PX // max(self.image.size)))
-        return viz.overlay(self.image, self.segments, self.answer, labels=labels, scale=scale)
-
-    def save(self, path: str | Path) -> None:
-        """Write `overlay()` to a picture file, in the format that its ending names.
-
-        Raises:
-            UserError: the ending is no picture format, or the file cannot be written.
-        """
-        try:
-            self.overlay().save(path)
-        except OSError as error:
-            raise UserError(f"{path}: cannot be written ({error.strerror or error})") from error
-        except ValueError as error:
-            raise UserError(f"{path}: no picture format has this ending; use .png or .jpg") from error
 
 
 def load(
@@ -81,13 +46,11 @@ def load(
 
 
 class Predictor:
-    """Answers instructions about pictures; the one way to use a model."""
+    """Answers instructions about pictures, greedily; the one way to use a model."""
 
     def __init__(self, model: MGLMMForConditionalGeneration, processor: MGLMMProcessor):
         self.model = model.eval()
         self.processor = processor
-        self.max_length = model.config.get_text_config().max_position_embeddings
-        """Tokens of picture, conversation and answer together."""
 
     def ask(self, image: ImageSource, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> ImagePrediction:
         """The answer to one instruction about one picture, masks in the size of the upright picture.
@@ -106,137 +69,54 @@ class Predictor:
     ) -> list[ImagePrediction]:
         """The answers to (picture, instruction) pairs, the same as one by one; `batch_size` at a time (None: all).
 
-        A picture that stands in several pairs of a batch is read and encoded for masks once.
+        An answer that ends makes room for the next one at once. A picture that stands in several pairs is read and seen
+        once, if they are on their way together, and encoded for masks once.
 
         Raises:
             UserError: as `ask`, or `batch_size` is below 1.
         """
         if batch_size is not None and batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; it must be at least 1")
-        size = batch_size or max(len(questions), 1)
-        answers: list[ImagePrediction] = []
-        for start in range(0, len(questions), size):
-            part = questions[start : start + size]
-            sources = {_identity(source): source for source, _ in part}
-            loaded = {key: load_image(source) for key, source in sources.items()}
-            images = [loaded[_identity(source)] for source, _ in part]
-            names = [_name(source) for source, _ in part]
-            conversations = [[(instruction, None)] for _, instruction in part]
-            encode = self._encoder_of(images)
-            answers += self.answer(images, conversations, encode, names, max_new_tokens=max_new_tokens)
-        return answers
+        answering = Answering(self.model, self.processor)
+        predictions: dict[Question, ImagePrediction] = {}
+        asked: list[Question] = []
+        pictures = _Pictures(questions)
+        while len(predictions) < len(questions):
+            room = (batch_size or len(questions)) - len(answering.answers)
+            new = [
+                answering.prepare(pictures.take(source), [(instruction, None)], max_new_tokens)
+                for source, instruction in questions[len(asked) : len(asked) + room]
+            ]
+            asked += new
+            events = answering.begin(new) + answering.step()
+            predictions |= {a.question: event for a, event in events if isinstance(event, ImagePrediction)}
+        return [predictions[question] for question in asked]
 
-    def chat(self, image: ImageSource) -> "Chat":
-        """A conversation about one picture."""
-        return Chat(self, load_image(image), _name(image))
+    def stream(self, image: ImageSource, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[Event]:
+        """The answer as it comes: its words, each closed phrase with its masks, at last the whole prediction.
 
-    @torch.inference_mode()
-    def answer(
-        self,
-        images: Sequence[Image.Image],
-        conversations: Sequence[Conversation],
-        encode: Callable[[list[int]], GroundingFeatures],
-        names: Sequence[str],
-        *,
-        max_new_tokens: int = MAX_NEW_TOKENS,
-    ) -> list[ImagePrediction]:
-        """The next answer of each conversation, all generated together.
-
-        Args:
-            images: one upright RGB picture for each conversation.
-            encode: sorted indices of conversations -> features of their pictures in that order; called at most once.
-            names: what `sample_id` says, one for each conversation.
+        Raises:
+            UserError: as `ask`.
         """
-        for conversation in conversations:
-            self._check_instruction(conversation[-1][0])
-        inputs = self.processor.prompt(images, conversations).to(self.model.device, dtype=self.model.dtype)
-        room = self._room(inputs["input_ids"].shape[1], max_new_tokens)
-        output = self.model.generate_grounded(**inputs, grounding=encode, max_new_tokens=room)
-        return [
-            self._prediction(output, row, image, name, conversation)
-            for row, (image, name, conversation) in enumerate(zip(images, names, conversations, strict=True))
-        ]
+        return self.chat(image).stream(instruction, max_new_tokens=max_new_tokens)
 
-    def encode(self, images: Sequence[Image.Image]) -> GroundingFeatures:
-        """What the grounding encoder sees in upright RGB pictures, in their order."""
-        with torch.inference_mode():
-            return self.model.encode_grounding(self.processor.grounding_pixels(images).to(self.model.device))
-
-    def _encoder_of(self, images: Sequence[Image.Image]) -> Callable[[list[int]], GroundingFeatures]:
-        def _encode(rows: list[int]) -> GroundingFeatures:
-            unique = {id(images[row]): images[row] for row in rows}
-            order = {key: index for index, key in enumerate(unique)}
-            index = torch.tensor([order[id(images[row])] for row in rows], device=self.model.device)
-            return self.encode(list(unique.values())).select(index)
-
-        return _encode
-
-    def _check_instruction(self, instruction: str) -> None:
-        if not instruction.strip():
-            raise UserError("the instruction is empty; say what to describe, segment or answer")
-        tokens = {self.processor.image_token, *ADDED_TOKENS, *self.processor.tokenizer.all_special_tokens}
-        for token in sorted(tokens):
-            if token in instruction:
-                raise UserError(
-                    f"the instruction holds {token}, which has a meaning of its own to the model; leave it out"
-                )
-
-    def _room(self, num_prompt_tokens: int, max_new_tokens: int) -> int:
-        """How many tokens the answer may have."""
-        if max_new_tokens < 1:
-            raise UserError(f"max_new_tokens is {max_new_tokens}; it must be at least 1")
-        left = self.max_length - num_prompt_tokens
-        if left < _ROOM_FOR_ANSWER:
-            raise UserError(
-                f"picture and conversation take {num_prompt_tokens} of the model's {self.max_length} tokens, which "
-                "leaves no room for an answer; ask something shorter or begin a new chat"
-            )
-        return min(max_new_tokens, left)
-
-    def _prediction(
-        self, output: GroundedOutput, row: int, image: Image.Image, name: str, conversation: Conversation
-    ) -> ImagePrediction:
-        """The answer of one row; its masks alone are at full size at a time."""
-        alone = GroundedOutput(
-            output.sequences[row : row + 1],
-            output.mask_logits[row : row + 1],
-            output.iou_scores[row : row + 1],
-            output.prompts[row : row + 1],
-        )
-        size = (image.height, image.width)
-        raw, masks, scores = self.processor.post_process(alone, [size])[0]
-        if raw.count(grounding.SEG) != len(masks):
-            raise ValueError(f"{raw.count(grounding.SEG)} {grounding.SEG} in the answer but {len(masks)} masks")
-        answer, num_invalid = grounded_answer(raw)
-        phrases = {i: p for s, p in zip(answer.spans, answer.phrases, strict=True) for i in s.segment_ids}
-        segments = tuple(
-            Segment(id=k, rle=Rle.from_mask(mask), label=phrases.get(k, ""), score=score)
-            for k, (mask, score) in enumerate(zip(masks, scores, strict=True), start=1)
-        )
-        return ImagePrediction(
-            sample_id=name,
-            turn_index=len(conversation) - 1,
-            size=size,
-            instruction=conversation[-1][0],
-            answer=answer,
-            segments=segments,
-            num_invalid=num_invalid,
-            image=image,
-        )
+    def chat(self, image: ImageSource, turns: Sequence[tuple[str, GroundedText]] = ()) -> "Chat":
+        """A conversation about one picture, going on behind `turns` (instruction, answer) that were said before."""
+        return Chat(self, Picture(load_image(image), _name(image)), turns)
 
 
 class Chat:
     """A conversation about one picture: every answer knows the turns before it.
 
-    The grounding encoder sees the picture once, when the first mask is needed.
+    What has been read before is not read again, and the grounding encoder sees the picture once, when the first mask is
+    needed. `turns` are the answers of this chat.
     """
 
-    def __init__(self, predictor: Predictor, image: Image.Image, name: str = ""):
-        self.image = image
+    def __init__(self, predictor: Predictor, picture: Picture, turns: Sequence[tuple[str, GroundedText]] = ()):
+        self.image = picture.image
         self.turns: list[ImagePrediction] = []
-        self._predictor = predictor
-        self._name = name
-        self._features: GroundingFeatures | None = None
+        self._predictor, self._picture = predictor, picture
+        self._history: list[tuple[str, str | None]] = [(said, grounding.render(answer)) for said, answer in turns]
 
     def ask(self, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> ImagePrediction:
         """The next answer; instruction and answer become part of the conversation.
@@ -244,17 +124,60 @@ class Chat:
         Raises:
             UserError: the instruction is empty, or the conversation has become too long; it stays as it was.
         """
-        history: list[tuple[str, str | None]] = [(t.instruction, grounding.render(t.answer)) for t in self.turns]
-        prediction = self._predictor.answer(
-            [self.image], [[*history, (instruction, None)]], self._encode, [self._name], max_new_tokens=max_new_tokens
-        )[0]
-        self.turns.append(prediction)
-        return prediction
+        return _last(self._answer(instruction, max_new_tokens, streamed=False))
 
-    def _encode(self, rows: list[int]) -> GroundingFeatures:
-        if self._features is None:
-            self._features = self._predictor.encode([self.image])
-        return self._features
+    def stream(self, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[Event]:
+        """The next answer as it comes (see `Predictor.stream`); one that is not heard to its end is forgotten.
+
+        Raises:
+            UserError: as `ask`, before the first event.
+        """
+        return self._answer(instruction, max_new_tokens, streamed=True)
+
+    def _answer(self, instruction: str, max_new_tokens: int, streamed: bool) -> Iterator[Event]:
+        answering = Answering(self._predictor.model, self._predictor.processor, remember=True)
+        conversation: Conversation = [*self._history, (instruction, None)]
+        question = answering.prepare(self._picture, conversation, max_new_tokens, streamed)
+        return self._events(answering, question)
+
+    def _events(self, answering: Answering, question: Question) -> Iterator[Event]:
+        events = answering.begin([question])
+        while True:
+            for _, event in events:
+                if isinstance(event, ImagePrediction):
+                    self.turns.append(event)
+                    self._history.append((event.instruction, grounding.render(event.answer)))
+                    yield event
+                    return
+                yield event
+            events = answering.step()
+
+
+class _Pictures:
+    """The pictures of many questions: each is read when it is first needed and forgotten after its last question."""
+
+    def __init__(self, questions: Sequence[tuple[ImageSource, str]]):
+        self._num_left: dict[object, int] = {}
+        for source, _ in questions:
+            self._num_left[_identity(source)] = self._num_left.get(_identity(source), 0) + 1
+        self._read: dict[object, Picture] = {}
+
+    def take(self, source: ImageSource) -> Picture:
+        """The picture of the next question."""
+        key = _identity(source)
+        picture = self._read.pop(key, None) or Picture(load_image(source), _name(source))
+        self._num_left[key] -= 1
+        if self._num_left[key]:
+            self._read[key] = picture
+        return picture
+
+
+def _last(events: Iterator[Event]) -> ImagePrediction:
+    """The prediction at the end."""
+    *_, last = events
+    if not isinstance(last, ImagePrediction):
+        raise TypeError("an answer ends with its prediction")
+    return last
 
 
 def _identity(source: ImageSource) -> object:

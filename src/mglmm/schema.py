@@ -87,6 +87,15 @@ class Segment(Record):
         """xyxy, absolute pixels, right and bottom exclusive."""
         return masks.box(self.rle.to_coco())
 
+    def to_coco(self) -> dict[str, Any]:
+        """What COCO's annotations say of a mask: compressed RLE, area, and the box as x, y, width, height."""
+        left, top, right, bottom = self.box
+        return {
+            "segmentation": self.rle.to_coco(),
+            "area": self.area,
+            "bbox": [left, top, right - left, bottom - top],
+        }
+
 
 def check_parents(segments: Sequence[Segment], complete: bool = True) -> None:
     """Nothing, if the parents make trees of these segments.

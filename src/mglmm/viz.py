@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import cv2
 import numpy as np
@@ -53,11 +54,13 @@ def overlay(
     *,
     labels: bool = True,
     scale: int = 1,
+    opacity: float = _FILL,
+    outlines: bool = True,
 ) -> Image.Image:
     """The picture (RGB, `scale` times as large) with every mask filled, outlined and labelled inside the picture.
 
-    A label is the phrase that `answer` ties to the segment, else the segment's own label. Small masks are painted
-    over large ones, so that parts show on their whole.
+    `opacity` of the fill is 0..1. A label is the phrase that `answer` ties to the segment, else the segment's own
+    label. Small masks are painted over large ones, so that parts show on their whole.
 
     Raises:
         ValueError: a mask has not the picture's size.
@@ -71,7 +74,10 @@ def overlay(
     seen = sorted((s for s in segments if s.area), key=lambda s: -s.area)
     shapes = {s.id: _enlarged(s.mask, scale) for s in seen}
     picture = image.convert("RGB").resize((image.width * scale, image.height * scale), Image.Resampling.LANCZOS)
-    canvas = _paint(np.asarray(picture), [(shapes[s.id], colors[s.id]) for s in seen])
+    painted = [(shapes[s.id], colors[s.id]) for s in seen]
+    canvas = _fill(np.asarray(picture), painted, opacity)
+    if outlines:
+        _outline(canvas, painted)
     drawn = Image.fromarray(canvas)
     if labels:
         names = _names(answer, seen)
@@ -90,6 +96,21 @@ def terminal_text(answer: GroundedText) -> Text:
         color = colors[span.segment_ids[0]]
         text.stylize(f"rgb({_csv(readable_on(color))}) on rgb({_csv(color)})", span.start, span.end)
     return text
+
+
+def html_text(answer: GroundedText) -> str:
+    """The answer as HTML: each phrase a `mark` on a ground of its mask's color."""
+    colors, text, end = segment_colors(answer, ()), "", 0
+    for span, phrase in zip(answer.spans, answer.phrases, strict=True):
+        style = css(colors[span.segment_ids[0]])
+        text += f'{escape(answer.text[end : span.start])}<mark style="{style}">{escape(phrase)}</mark>'
+        end = span.end
+    return text + escape(answer.text[end:])
+
+
+def css(color: Rgb) -> str:
+    """The style of text on a ground of this color."""
+    return f"background: rgb({_csv(color)}); color: rgb({_csv(readable_on(color))})"
 
 
 def answer_card(image: Image.Image, prediction: Prediction, *, width: int = 720) -> Image.Image:
@@ -162,22 +183,25 @@ def _visible(shapes: Sequence[np.ndarray]) -> list[np.ndarray]:
     return visible[::-1]
 
 
-def _paint(canvas: np.ndarray, shapes: Sequence[tuple[np.ndarray, Rgb]]) -> np.ndarray:
-    """uint8[H, W, 3]: fills, then outlines; of overlapping shapes the later one is seen."""
+def _fill(canvas: np.ndarray, shapes: Sequence[tuple[np.ndarray, Rgb]], opacity: float) -> np.ndarray:
+    """uint8[H, W, 3]; of overlapping shapes the later one is seen."""
     top = np.zeros((*canvas.shape[:2], 3), dtype=np.float32)
     covered = np.zeros(canvas.shape[:2], dtype=bool)
     for shape, color in shapes:
         top[shape] = color
         covered |= shape
-    painted = np.where(covered[..., None], canvas * (1 - _FILL) + top * _FILL, canvas).astype(np.uint8)
-    shorter_side = min(canvas.shape[:2])
+    return np.where(covered[..., None], canvas * (1 - opacity) + top * opacity, canvas).astype(np.uint8)
+
+
+def _outline(painted: np.ndarray, shapes: Sequence[tuple[np.ndarray, Rgb]]) -> None:
+    """Draw the outlines on uint8[H, W, 3]."""
+    shorter_side = min(painted.shape[:2])
     thickness = max(1, round(shorter_side / 250))
     for shape, color in shapes:
         contours, _ = cv2.findContours(shape.astype(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
         if shorter_side >= 400:  # a light rim keeps dark colors visible on dark pictures; small ones have no room
             cv2.drawContours(painted, contours, -1, (255, 255, 255), thickness + 2, cv2.LINE_AA)
         cv2.drawContours(painted, contours, -1, color, thickness, cv2.LINE_AA)
-    return painted
 
 
 def _draw_labels(picture: Image.Image, labels: Sequence[tuple[str, np.ndarray, Rgb]]) -> None:
@@ -295,9 +319,13 @@ def _paragraph(answer: GroundedText, width: int, margin: int, font: _Font, *, bo
 
 
 def readable_on(color: Rgb) -> Rgb:
-    """Black or white, whichever reads better on `color`. Source: relative luminance of ITU-R BT.709."""
-    luminance = 0.2126 * color[0] + 0.7152 * color[1] + 0.0722 * color[2]
-    return (0, 0, 0) if luminance > 115 else (255, 255, 255)
+    """Black or white, whichever has the higher contrast with `color`: at least 4.58 to 1.
+
+    Source: contrast ratio of WCAG 2.2, by which both are equal at a relative luminance of sqrt(1.05 * 0.05) - 0.05.
+    """
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in (part / 255 for part in color)]
+    luminance = 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+    return (0, 0, 0) if luminance > 0.1791 else (255, 255, 255)
 
 
 def _csv(color: Rgb) -> str:

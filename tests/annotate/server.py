@@ -68,10 +68,15 @@ class _Server(ThreadingHTTPServer):
 
 
 class Endpoint:
-    """A running server; `requests` holds what came, `statuses` what was answered, `most` the most at once."""
+    """A running server; `requests` holds what came, `statuses` what was answered, `most` the most at once.
 
-    def __init__(self, behavior: Behavior, port: int = 0) -> None:
-        self.behavior = behavior
+    `busy_s`: of all calls, from when all of it was there until it was answered. A GET tells it, and how many calls and
+    bytes there were. `keep`: the requests.
+    """
+
+    def __init__(self, behavior: Behavior, port: int = 0, keep: bool = True) -> None:
+        self.behavior, self.keep = behavior, keep
+        self.num_requests, self.num_bytes, self.busy_s = 0, 0, 0.0
         self.requests: list[Request] = []
         self.statuses: Counter[int] = Counter()
         self.most = self._now = 0
@@ -88,10 +93,15 @@ class Endpoint:
 
             def do_POST(self) -> None:  # noqa: N802
                 assert self.path == "/v1/chat/completions"
-                request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                content = self.rfile.read(int(self.headers["Content-Length"]))
+                started = time.perf_counter()
+                request = json.loads(content)
                 with endpoint.lock:
-                    number = len(endpoint.requests)
-                    endpoint.requests.append(request)
+                    number = endpoint.num_requests
+                    endpoint.num_requests += 1
+                    endpoint.num_bytes += len(content)
+                    if endpoint.keep:
+                        endpoint.requests.append(request)
                     endpoint._now += 1
                     endpoint.most = max(endpoint.most, endpoint._now)
                 reply = endpoint.behavior(number, request)
@@ -101,14 +111,24 @@ class Endpoint:
                     endpoint.statuses[reply.status] += 1
                 body = reply.body if reply.body is not None else endpoint.body(reply, request)
                 try:
-                    self.send_response(reply.status)
-                    for name, value in {"Content-Type": "application/json", **reply.headers}.items():
-                        self.send_header(name, value)
-                    self.send_header("Content-Length", str(len(body)))
-                    self.end_headers()
-                    self.wfile.write(body)
+                    self._send(reply.status, {"Content-Type": "application/json", **reply.headers}, body)
                 except (BrokenPipeError, ConnectionResetError):
                     self.close_connection = True
+                with endpoint.lock:
+                    endpoint.busy_s += time.perf_counter() - started
+
+            def do_GET(self) -> None:  # noqa: N802
+                with endpoint.lock:
+                    busy = {"calls": endpoint.num_requests, "bytes": endpoint.num_bytes, "seconds": endpoint.busy_s}
+                self._send(200, {"Content-Type": "application/json"}, json.dumps(busy).encode())
+
+            def _send(self, status: int, headers: dict[str, str], body: bytes) -> None:
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -149,4 +169,5 @@ def serving(behavior: Behavior = sensible) -> Iterator[Endpoint]:
 if __name__ == "__main__":
     # for benchmarks: PORT, seconds a call
     delay_s = float(sys.argv[2])
-    Endpoint(lambda n, r: Reply(sensible(n, r).text, delay_s=delay_s), int(sys.argv[1])).server.serve_forever()
+    slow = Endpoint(lambda n, r: Reply(sensible(n, r).text, delay_s=delay_s), int(sys.argv[1]), keep=False)
+    slow.server.serve_forever()

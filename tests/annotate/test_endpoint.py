@@ -12,8 +12,9 @@ import pytest
 from PIL import Image
 from pydantic import ValidationError
 
-from mglmm.annotate.endpoint import _answer_of
+from mglmm.annotate.endpoint import EndpointAnnotator, _answer_of
 from mglmm.annotate.ledger import Answer, Ledger, Totals
+from mglmm.annotate.prompts import load_prompts
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.run import run
 from mglmm.annotate.summary import Summary
@@ -83,12 +84,13 @@ def test_whole_pipeline(tmp_path: Path) -> None:
 
 def test_what_is_asked(tmp_path: Path) -> None:
     with serving() as endpoint:
-        annotate(endpoint, tmp_path, images="world:7:8@128", temperature=0.5, seed=3)
+        annotate(endpoint, tmp_path, images="world:7:8@128", temperature=0.5, seed=3, extra={"top_k": 5})
     described = [r for r in endpoint.requests if len(r["messages"][0]["content"]) > 1]
     composed = [r for r in endpoint.requests if len(r["messages"][0]["content"]) == 1]
     assert described and composed
     request = described[0]
     assert (request["model"], request["temperature"], request["seed"]) == ("test-vlm", 0.5, 3)
+    assert request["top_k"] == 5
     schema = request["response_format"]["json_schema"]["schema"]
     assert set(schema["required"]) == {"label", "caption", "confidence"}
     whole, crop = (Image.open(io.BytesIO(data)) for data in pictures_of(request))
@@ -317,6 +319,14 @@ def test_edited_prompts_are_used_and_told(tmp_path: Path) -> None:
         hashes.append(samples(tmp_path / f"out{bool(prompts)}")[0].meta["annotation"]["prompts"])
     assert any(prompt_of(request).startswith("Be brief") for request in endpoint.requests)
     assert hashes[0]["describe"] != hashes[1]["describe"] and hashes[0]["compose"] == hashes[1]["compose"]
+
+
+def test_more_connections_than_the_client_opens_by_itself(tmp_path: Path) -> None:
+    """Its own limit is 1,000, of which 100 stay open."""
+    options = recipe("http://localhost:1/v1", concurrency=3000).endpoints["vlm"]
+    annotator = EndpointAnnotator(options, load_prompts(""), Ledger(tmp_path / "ledger.sqlite"))
+    pool = annotator.client._client._transport._pool  # type: ignore[attr-defined]
+    assert (pool._max_connections, pool._max_keepalive_connections) == (3000, 3000)
 
 
 def test_key_comes_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import base64
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image, ImageDraw
 
 from mglmm import masks
 from mglmm.annotate.looks import Measured, place
-from mglmm.annotate.proposals import ProposalOptions, propose
+from mglmm.annotate.proposals import ProposalOptions, check_proposals, propose
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.records import Proposal
 from mglmm.annotate.regions import RegionOptions, propose_regions
@@ -95,6 +96,48 @@ def test_masks_of_label_maps(tmp_path: Path, scene: Image.Image) -> None:
     options = ProposalOptions(kind="label-map", label_maps=str(tmp_path))
     found = propose(scene, "elsewhere/a.jpg", None, options)
     assert [p.rle for p in found] == [Rle.from_mask(values == 1), Rle.from_mask(values == 2)]
+
+
+def test_label_maps_of_like_names_are_kept_apart(tmp_path: Path, scene: Image.Image) -> None:
+    """Two pictures called x: each has the map in the folder that is called like its own, or the run does not begin."""
+    pictures, maps = tmp_path / "pictures", tmp_path / "maps"
+    for folder, radius in (("a", 40), ("b", 15)):
+        (pictures / folder).mkdir(parents=True)
+        (maps / folder).mkdir(parents=True)
+        scene.save(pictures / folder / "x.jpg")
+        Image.fromarray(disc(radius).astype(np.uint8)).save(maps / folder / "x.png")
+    options = ProposalOptions(kind="label-map", label_maps=str(maps))
+    source = open_source(str(pictures), tmp_path / "out")
+    check_proposals(options, source)
+    found = [propose(scene, source.address(k), None, options) for k in range(2)]
+    assert [[p.rle for p in one] for one in found] == [[Rle.from_mask(disc(40))], [Rle.from_mask(disc(15))]]
+    for folder in ("a", "b"):
+        (maps / folder / "x.png").rename(maps / "x.png")
+    with pytest.raises(UserError, match=r"x\.png: .*a/x\.jpg and .*b/x\.jpg have this one label map"):
+        check_proposals(options, source)
+    (maps / "x.png").unlink()
+    with pytest.raises(UserError, match=r"there is no .*maps/x\.png, nor any other"):
+        check_proposals(options, source)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"kind": "given"}, "bare pictures have no masks; give a file of samples"),
+        ({"kind": "sa-1b"}, r"there is no file .*a\.json"),
+        ({"kind": "sam", "sam": {"device": "toaster"}}, "device toaster: not to be had here"),
+        ({"kind": "sam", "sam": {"checkpoint": "no/such"}}, r"proposals\.sam\.checkpoint no/such"),
+    ],
+)
+def test_mistakes_about_all_pictures_are_told_before_the_first(
+    tmp_path: Path, scene: Image.Image, options: dict[str, Any], said: str
+) -> None:
+    (tmp_path / "in").mkdir()
+    scene.save(tmp_path / "in" / "a.png")
+    recipe = AnnotateRecipe.model_validate({"proposals": options, "embedded": {"model": None}})
+    with pytest.raises(UserError, match=said):
+        run(str(tmp_path / "in"), tmp_path / "out", recipe)
+    assert not (tmp_path / "out").exists()
 
 
 def test_given_masks_keep_their_names_unless_told_otherwise() -> None:

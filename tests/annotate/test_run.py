@@ -23,7 +23,8 @@ from mglmm.cli import main
 from mglmm.data.convert import check, convert
 from mglmm.data.records import read, write_parquet
 from mglmm.eval.foreign import score_files
-from mglmm.schema import Sample, Segment, UserError, read_jsonl
+from mglmm.schema import Sample, Segment, UserError, read_jsonl, write_jsonl
+from mglmm.world.samples import world_sample
 
 FORMS = ("parquet", "mgsc", "evaluation", "label-studio", "stats", "review")
 TIMED = {"summary.json", "summary.html", "records", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"}
@@ -261,7 +262,7 @@ def test_poisoned_picture_goes_to_quarantine(photos: Path, tmp_path: Path, capsy
     out = tmp_path / "out"
     arguments = ["annotate", str(photos), "--out", str(out), "--set", "embedded.model=null", "--set", "export.forms=[]"]
     assert main(arguments) == 0
-    assert "1 pictures in quarantine" in capsys.readouterr().err
+    assert "1 picture in quarantine" in capsys.readouterr().err
     (line,) = (out / "quarantine.jsonl").read_text().splitlines()
     said = json.loads(line)
     assert (said["id"], said["stage"]) == ("b", "prepare") and "not a picture" in said["reason"]
@@ -307,6 +308,13 @@ def test_process_that_dies_costs_one_picture(photos: Path, tmp_path: Path) -> No
         ("world:3:4", ["tre.max_depth=3"], "unknown key 'tre'.*valid keys are: compose"),
         ("world:3:4", ["proposals.kind=label-map"], "proposals.label_maps"),
         ("world:3:4", ["prompts=nowhere"], "prompts: nowhere: no such folder"),
+        ("world:3:4@7", [], "pictures of 7 pixels; give at least 8"),
+        ("world:3:4", ["rules.unsafe_words=nowhere"], "rules.unsafe_words: nowhere: cannot be read"),
+        (
+            "world:3:4",
+            ["endpoints.v={base_url: 'localhost:8000/v1', model: m}"],
+            "base_url.* write it in full, as in http",
+        ),
     ],
 )
 def test_mistakes_are_one_line(
@@ -319,6 +327,63 @@ def test_mistakes_are_one_line(
     error = capsys.readouterr().err
     assert error.count("\n") == 1
     assert re.search(said, error), error
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [("{{ nobody }}", "no value 'nobody'; there are box, whole"), ("{% if", "is no template"), (b"\xff", "be read")],
+)
+def test_unusable_prompts_are_told_before_the_first_picture(tmp_path: Path, text: str | bytes, said: str) -> None:
+    (tmp_path / "describe.md").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(UserError, match=rf"describe\.md: .*{said}"):
+        run("world:3:4@128", tmp_path / "out", recipe(prompts=str(tmp_path)))
+    assert not (tmp_path / "out").exists()
+
+
+def test_pictures_that_all_fail_alike_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong is then no matter of single pictures: none stays in quarantine."""
+    monkeypatch.setattr("mglmm.annotate.stages.propose", lambda *_: 1 / 0)
+    with pytest.raises(UserError, match=r"ZeroDivisionError: .*, for 3 pictures in a row; given up; 0 of 9 pictures"):
+        run("world:3:12@128", tmp_path, recipe(give_up_after=3))
+    assert (tmp_path / "quarantine.jsonl").read_text() == ""
+    monkeypatch.undo()
+    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3)).finished == 9
+
+
+def test_script_without_a_guard_is_told(tmp_path: Path) -> None:
+    """Its processes begin by running the script again: one line, and no picture is lost to quarantine."""
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from mglmm.annotate.recipe import AnnotateRecipe\n"
+        "from mglmm.annotate.run import run\n"
+        "options = {'embedded': {'model': None}, 'workers': 1, 'export': {'forms': ()}}\n"
+        "run('world:3:5@128', Path('out'), AnnotateRecipe.model_validate(options))\n"
+    )
+    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert (
+        done.returncode == 1 and "UserError: the processes that work on the pictures die as they start" in done.stderr
+    )
+    assert not (tmp_path / "out" / "quarantine").exists()
+
+
+def test_pictures_of_like_names_are_kept_apart(tmp_path: Path) -> None:
+    """Ids and files that end alike: every form has a name for each."""
+    found = []
+    for folder, seed in (("train", 3), ("val", 4)):
+        image, sample = world_sample(seed, 128)
+        (tmp_path / folder).mkdir()
+        image.save(tmp_path / folder / "1.png")
+        found.append(sample.model_copy(update={"id": f"set/{folder}/1", "image": f"{folder}/1.png"}))
+    write_jsonl(tmp_path / "in.jsonl", found)
+    out = tmp_path / "out"
+    run(str(tmp_path / "in.jsonl"), out, recipe(export={"forms": FORMS}))
+    assert (out / "mgsc" / "train.txt").read_text().split() == ["set%2Ftrain%2F1.json", "set%2Fval%2F1.json"]
+    nodes = [json.loads(path.read_text())[0] for path in sorted((out / "mgsc" / "annotations").iterdir())]
+    assert [node["file_name"] for node in nodes] == ["train/1.png", "val/1.png"]
+    truth = json.loads((out / "evaluation" / "all_mgsc_caption_gt.json").read_text())
+    names = [image["id"] for image in truth["images"]]
+    assert len(set(names)) == len(names) == sum(len(s.turns) for s in samples(out))
 
 
 def test_kills_leave_no_trace(tmp_path: Path) -> None:

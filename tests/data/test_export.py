@@ -41,9 +41,21 @@ def test_mgscdata_comes_back(tmp_path: Path, capsys: pytest.CaptureFixture[str])
     back = list(READERS["mgsc"](out, "val"))
     assert [s.turns[0].answer.phrases for s in back] == [("The red car", "a wheel")] * 2
     assert [s.rle for s in back[0].segments] == [s.rle for s in simple("one").segments]
-    write_jsonl(path, [simple("a/one", "images/one.png"), simple("b/one", "images/two.png")])
-    assert main(["data", "export", "mgsc", str(path), "--out", str(out)]) == 2
-    assert "samples a/one and b/one would both be" in capsys.readouterr().err
+
+
+def test_mgscdata_of_like_names_is_kept_apart(tmp_path: Path) -> None:
+    """Ids and images that end alike: two files of their own, each with its own picture."""
+    path = write(tmp_path, simple("a/one", "a/x.png"), simple("b/one", "b/x.png"))
+    out = tmp_path / "mgsc"
+    assert main(["data", "export", "mgsc", str(path), "--out", str(out), "--with-images", "--name", "val"]) == 0
+    assert (out / "val.txt").read_text() == "a%2Fone.json\nb%2Fone.json\n"
+    assert [s.image for s in READERS["mgsc"](out, "val")] == ["images/a/x.png", "images/b/x.png"]
+
+
+def test_mgscdata_of_one_id_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, simple("one"), simple("one"))
+    assert main(["data", "export", "mgsc", str(path), "--out", str(tmp_path / "mgsc")]) == 2
+    assert "the id 'one' stands there twice" in capsys.readouterr().err
 
 
 def test_images_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

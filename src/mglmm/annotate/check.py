@@ -80,6 +80,11 @@ class RuleOptions(Recipe):
     """File with a word or expression a line; "": the one in the package."""
 
 
+def check_rules(options: RuleOptions) -> None:
+    """Nothing, if the file of unsafe words can be read; else UserError, before anything is begun."""
+    _unsafe(options.unsafe_words)
+
+
 def description_faults(said: Description, looks: Looks, options: RuleOptions, has_parts: bool = False) -> list[Fault]:
     """What is wrong with the label and the caption of a node with these looks.
 
@@ -202,7 +207,7 @@ def _unsafe(path: str) -> re.Pattern[str]:
     try:
         source = Path(path) if path else files("mglmm") / "assets" / "annotate" / "unsafe.txt"
         text = source.read_text(encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"rules.unsafe_words: {path}: {error.strerror}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"rules.unsafe_words: {path}: cannot be read ({error})") from error
     expressions = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
     return re.compile(rf"\b(?:{'|'.join(map(re.escape, expressions))})\b" if expressions else r"(?!)", re.IGNORECASE)

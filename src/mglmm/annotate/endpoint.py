@@ -5,6 +5,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -26,12 +27,14 @@ from mglmm.annotate.tags import Fault
 from mglmm.schema import UserError
 
 try:
+    from httpx2 import Limits, Response
     from openai import (
         APIConnectionError,
         APIError,
         APIStatusError,
         AsyncOpenAI,
         AuthenticationError,
+        DefaultAsyncHttpxClient,
         InternalServerError,
         NotFoundError,
         PermissionDeniedError,
@@ -97,8 +100,14 @@ class EndpointAnnotator:
         self.name = options.model
         # local servers want no key, the client wants one
         key = os.environ.get(options.api_key_env, "") or "none"
+        # the client's own limits are 1,000 connections, of which 100 are kept open
+        limits = Limits(max_connections=options.concurrency, max_keepalive_connections=options.concurrency)
         self.client = AsyncOpenAI(
-            base_url=options.base_url, api_key=key, timeout=options.timeout_s, max_retries=options.max_retries
+            base_url=options.base_url,
+            api_key=key,
+            timeout=options.timeout_s,
+            max_retries=options.max_retries,
+            http_client=DefaultAsyncHttpxClient(limits=limits),
         )
         self._free = asyncio.Semaphore(options.concurrency)
         self._refused: UserError | None = None
@@ -187,8 +196,7 @@ class EndpointAnnotator:
         if options.seed is not None:
             request["seed"] = options.seed
         if options.structured == "json_schema":
-            schema = {"name": form.__name__.strip("_"), "schema": form.model_json_schema(), "strict": True}
-            request["response_format"] = {"type": "json_schema", "json_schema": schema}
+            request["response_format"] = {"type": "json_schema", "json_schema": _schema(form)}
         elif options.structured == "json_object":
             request["response_format"] = {"type": "json_object"}
         return request
@@ -204,8 +212,10 @@ class EndpointAnnotator:
         started = time.perf_counter()
         options = self.options
         try:
-            raw = await self.client.chat.completions.with_raw_response.create(**request)
-            answer = _answer_of(raw.text, raw.retries_taken + 1)
+            # `chat.completions.create` would go through the whole request once more to find files in it
+            raw = await self.client.post("/chat/completions", cast_to=Response, body=request)
+            attempts = int(raw.request.headers["x-stainless-retry-count"]) + 1
+            answer = _answer_of(raw.text, attempts)
         except (AuthenticationError, PermissionDeniedError, NotFoundError) as error:
             self.ledger.add_failure(options.model, type(error).__name__, 1, time.perf_counter() - started)
             self._refused = UserError(f"{options.base_url}, model {options.model}: {_reason(error)}")
@@ -220,9 +230,7 @@ class EndpointAnnotator:
             kind = PictureRefusedError if about else AnnotatorDownError
             raise kind(f"{options.base_url}: {_reason(error)}") from error
         except _NoCompletionError as error:
-            self.ledger.add_failure(
-                options.model, "no completion", raw.retries_taken + 1, time.perf_counter() - started
-            )
+            self.ledger.add_failure(options.model, "no completion", attempts, time.perf_counter() - started)
             raise AnnotatorDownError(f"{options.base_url}: {error}") from error
         usd = 1e-6 * answer.prompt_tokens * options.usd_per_million_prompt
         usd += 1e-6 * answer.completion_tokens * options.usd_per_million_completion
@@ -242,6 +250,12 @@ class EndpointAnnotator:
             raise BudgetSpentError(
                 f"the {self.options.max_calls} calls of the budget are made; raise max_calls to go on"
             )
+
+
+@lru_cache(maxsize=8)
+def _schema(form: type[BaseModel]) -> dict[str, Any]:
+    """The schema of an answer, as an endpoint is told it."""
+    return {"name": form.__name__.strip("_"), "schema": form.model_json_schema(), "strict": True}
 
 
 def _content(prompt: str, view: View | None) -> list[dict[str, Any]]:

@@ -14,6 +14,7 @@ from mglmm.annotate.annotator import AnnotatorDownError, PictureRefusedError
 from mglmm.annotate.records import Finished, Scene
 from mglmm.annotate.stages import Prepare
 from mglmm.annotate.store import Store
+from mglmm.phrasing import counted
 from mglmm.schema import UserError
 
 Annotate = Callable[[Scene], Awaitable[Finished]]
@@ -48,6 +49,10 @@ class Workers(Protocol):
         """The scene of a picture; raises what `Prepare` raises, or that the process has died."""
         ...
 
+    async def begin(self) -> None:
+        """Wait until one is there; raises UserError if none can be started."""
+        ...
+
     def restart(self) -> None:
         """Replace them after one has died."""
         ...
@@ -70,11 +75,23 @@ class Processes:
             return ThreadPoolExecutor(1)
         # not forked: the threads of numerical libraries do not survive that
         context = multiprocessing.get_context("forkserver")
+        # imported once, not by every process
+        context.set_forkserver_preload([__name__])
         return ProcessPoolExecutor(self.count, context, _begin, (self.prepare,))
 
     async def submit(self, index: int) -> Scene:
         """See `Workers`; raises BrokenProcessPool for all that are under way when a process dies."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, _prepare, index)
+
+    async def begin(self) -> None:
+        """See `Workers`."""
+        try:
+            await asyncio.get_running_loop().run_in_executor(self.pool, os.getpid)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "the processes that work on the pictures die as they start; a Python script that annotates must do so "
+                'below `if __name__ == "__main__":`'
+            ) from error
 
     def restart(self) -> None:
         """See `Workers`."""
@@ -91,7 +108,7 @@ class Engine:
     """Runs the stages of pictures, several at once; one that fails never stops the others.
 
     `lookahead`: pictures under way. `give_up_after`: so many in a row that an annotator does not answer, or refuses,
-    end the run.
+    or that fail in the same words, end the run.
     """
 
     def __init__(
@@ -102,11 +119,14 @@ class Engine:
         self.lookahead, self.give_up_after = lookahead, give_up_after
         self.outcome = Outcome()
         self._in_a_row = 0
+        self._alike: list[str] = []
+        self._last_fault = ""
         self._suspects: list[int] = []
 
     async def run(self, indices: Iterable[int], pool: Workers, done: Callable[[int], None]) -> Outcome:
         """Work on the pictures; `done(index)` is called after each, whatever has become of it."""
         try:
+            await pool.begin()
             await self._run(indices, pool, self.lookahead, done)
             # a process died: which of the pictures under way it was is found by doing each alone
             suspects, self._suspects = self._suspects, []
@@ -155,7 +175,7 @@ class Engine:
             return
         if error is None:
             self.outcome.finished += 1
-            self._in_a_row = 0
+            self._in_a_row, self._alike = 0, []
         elif isinstance(error, AnnotatorDownError):
             self._leave(name, str(error))
         elif isinstance(error, UserError) and job.stage != "prepare":
@@ -167,6 +187,8 @@ class Engine:
             self._quarantine(job.index, job.stage, " ".join(reason.split()))
             if isinstance(error, PictureRefusedError):
                 self._count_in_a_row(str(error))
+            else:
+                self._count_alike(name, " ".join(reason.split()))
         else:
             raise error
         done(job.index)
@@ -180,11 +202,23 @@ class Engine:
         """End the run if no picture gets through: what is wrong is then no matter of single pictures."""
         self._in_a_row += 1
         if self._in_a_row >= self.give_up_after:
-            self.outcome.stopped = UserError(f"{reason}; given up after {self._in_a_row} pictures in a row")
+            self.outcome.stopped = UserError(f"{reason}; given up after {counted(self._in_a_row, 'picture')} in a row")
+
+    def _count_alike(self, name: str, reason: str) -> None:
+        """End the run if picture after picture fails in the same words, and let these out of quarantine."""
+        self._alike = [*self._alike, name] if reason == self._last_fault else [name]
+        self._last_fault = reason
+        if len(self._alike) >= self.give_up_after > 1:
+            self.store.release(self._alike)
+            self.outcome.quarantined -= len(self._alike)
+            self.outcome.unfinished += self._alike
+            count = counted(len(self._alike), "picture")
+            self.outcome.stopped = UserError(f"{reason}, for {count} in a row; given up")
 
     def _quarantine(self, index: int, stage: str, reason: str) -> None:
         self.store.quarantine(self.ids[index], stage, reason)
         self.outcome.quarantined += 1
+        self.outcome.reason = reason
 
 
 def num_workers(wanted: int | None, num_pictures: int) -> int:

@@ -40,6 +40,9 @@ class RayTasks:
             raise error.cause from error
         return scene
 
+    async def begin(self) -> None:
+        """Nothing: Ray has answered when it was initialized."""
+
     def restart(self) -> None:
         """Nothing: Ray replaces its processes itself."""
 

@@ -1,21 +1,23 @@
 """What a run leaves behind: samples in every form, official evaluation files, pages of statistics and review."""
 
-import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 from mglmm import masks
 from mglmm.annotate.recipe import ExportOptions
 from mglmm.annotate.records import Finished, Rejection
 from mglmm.annotate.review import write_review
 from mglmm.annotate.store import Store
+from mglmm.annotate.summary import Summary
 from mglmm.atomic import atomic_file, atomic_folder
 from mglmm.browse import stats
 from mglmm.data import export as forms
+from mglmm.data.coco_file import CocoFile, coco_file
+from mglmm.data.export import distinct_names
 from mglmm.data.readers.mgsc import ROOT, SUBTREE
-from mglmm.data.records import read
+from mglmm.data.records import read, watched
 from mglmm.schema import Record, Sample, Turn, write_jsonl
 
 SAMPLES, REJECTIONS, QUARANTINE = "samples.jsonl", "rejections.jsonl", "quarantine.jsonl"
@@ -30,20 +32,29 @@ class Rejected(Record):
     rejection: Rejection
 
 
-def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> int:
-    """Write all files about the finished pictures, in the order of `ids`; returns how many those are.
+def export_all(ids: Sequence[str], store: Store, options: ExportOptions) -> Summary:
+    """Write all files about the finished pictures, in the order of `ids`; returns what they hold.
 
-    The same records give the same bytes.
+    The same records give the same bytes. One record is held at a time.
     """
-    out = store.out
-    count = write_jsonl(out / SAMPLES, (f.sample for f in finished(ids, store)))
-    rejected = (Rejected(id=f.sample.id, rejection=r) for f in finished(ids, store) for r in f.rejections)
-    write_jsonl(out / REJECTIONS, rejected)
-    write_jsonl(out / QUARANTINE, (q for name in ids if (q := store.quarantined(name)) is not None))
-    if count:
+    out, summary = store.out, Summary(pictures=len(ids))
+    with atomic_file(out / REJECTIONS) as rejections:
+
+        def _samples() -> Iterator[Sample]:
+            """The samples; what was left out of them is written and counted on the way."""
+            for done in watched(finished(ids, store), "writing"):
+                summary.add(done)
+                for rejection in done.rejections:
+                    rejections.write(Rejected(id=done.sample.id, rejection=rejection).model_dump_json() + "\n")
+                yield done.sample
+
+        write_jsonl(out / SAMPLES, _samples())
+    quarantined = (found for name in ids if (found := store.quarantined(name)) is not None)
+    summary.quarantined = write_jsonl(out / QUARANTINE, quarantined)
+    if summary.finished:
         for form in options.forms:
-            _write(form, ids, store, options)
-    return count
+            _write(form, store, options, summary)
+    return summary
 
 
 def finished(ids: Sequence[str], store: Store) -> Iterator[Finished]:
@@ -51,13 +62,13 @@ def finished(ids: Sequence[str], store: Store) -> Iterator[Finished]:
     return (found for name in ids if (found := store.finished(name)) is not None)
 
 
-def _write(form: str, ids: Sequence[str], store: Store, options: ExportOptions) -> None:
+def _write(form: str, store: Store, options: ExportOptions, summary: Summary) -> None:
     out = store.out
     samples = str(out / SAMPLES)
     if form == "stats":
         stats.write_page(samples, out / "stats.html", "default")
     elif form == "review":
-        write_review(ids, store, samples, out / "review.html", options.review_samples)
+        write_review(store, samples, out / "review.html", options.review_samples, summary.rejections)
     elif form == "evaluation":
         write_evaluation(samples, out / "evaluation")
     else:
@@ -73,28 +84,28 @@ def _write(form: str, ids: Sequence[str], store: Store, options: ExportOptions) 
 def write_evaluation(samples: str, folder: Path) -> None:
     """The truth files of the official MGSC evaluation, `{root,subtree,all}_mgsc_{caption,mask}_gt.json`.
 
-    Every turn of the task "mgsc" is an image of its own, called SAMPLE_NUMBER.
+    Every turn of the task "mgsc" is an image of its own, called SAMPLE_NUMBER (SAMPLE as of `distinct_names`).
 
     Source: MGLMM at d2abee8, `eval/mgsc`: captions in COCO's form with `labels`, masks as COCO instances.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    captions: dict[str, dict[str, list[Any]]] = {g: {"images": [], "annotations": []} for g in GROUPS}
-    marks: dict[str, dict[str, list[Any]]] = {g: {"images": [], "annotations": []} for g in GROUPS}
-    for sample in read(samples):
-        for number, turn in enumerate(t for t in sample.turns if t.task == "mgsc"):
-            for group in ("root" if turn.granularity == "panoptic" else "subtree", "all"):
-                _add_item(captions[group], marks[group], sample, turn, number)
-    for group in GROUPS:
-        categories = [{"id": 1, "name": "object"}]
-        for name, value in (("caption", captions[group]), ("mask", {**marks[group], "categories": categories})):
-            with atomic_file(folder / f"{group}_mgsc_{name}_gt.json") as file:
-                json.dump(value, file, ensure_ascii=False)
+    names = distinct_names(sample.id for sample in read(samples))
+    with ExitStack() as opened:
+        files = {
+            (group, kind): opened.enter_context(coco_file(folder / f"{group}_mgsc_{kind}_gt.json"))
+            for group in GROUPS
+            for kind in ("caption", "mask")
+        }
+        for group in GROUPS:
+            files[group, "mask"].categories = [{"id": 1, "name": "object"}]
+        for sample in watched(read(samples), str(folder)):
+            for number, turn in enumerate(t for t in sample.turns if t.task == "mgsc"):
+                for group in ("root" if turn.granularity == "panoptic" else "subtree", "all"):
+                    name = f"{names[sample.id]}_{number}"
+                    _add_item(files[group, "caption"], files[group, "mask"], sample, turn, name)
 
 
-def _add_item(
-    captions: dict[str, list[Any]], marks: dict[str, list[Any]], sample: Sample, turn: Turn, number: int
-) -> None:
-    name = f"{sample.id.rpartition('/')[2]}_{number}"
+def _add_item(captions: CocoFile, marks: CocoFile, sample: Sample, turn: Turn, name: str) -> None:
     segments = [sample.segment(i) for i in dict.fromkeys(turn.answer.segment_ids)]
     label = ROOT if turn.granularity == "panoptic" else SUBTREE + segments[0].label
     image = {
@@ -104,21 +115,14 @@ def _add_item(
         "width": sample.size[1],
         "type": label,
     }
-    captions["images"].append(image)
-    captions["annotations"].append(
-        {
-            "id": len(captions["annotations"]) + 1,
-            "image_id": name,
-            "caption": turn.answer.text,
-            "labels": list(chain.from_iterable(_phrases(turn))),
-        }
-    )
-    marks["images"].append(image)
+    captions.images.add(image)
+    labels = list(chain.from_iterable(_phrases(turn)))
+    captions.annotate({"image_id": name, "caption": turn.answer.text, "labels": labels})
+    marks.images.add(image)
     for segment in segments:
         x0, y0, x1, y1 = masks.box(segment.rle.to_coco())
-        marks["annotations"].append(
+        marks.annotate(
             {
-                "id": len(marks["annotations"]) + 1,
                 "image_id": name,
                 "category_id": 1,
                 "iscrowd": 0,

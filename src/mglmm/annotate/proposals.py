@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from mglmm.annotate.records import Proposal
 from mglmm.annotate.regions import RegionOptions, propose_regions
+from mglmm.annotate.sources import Source
 from mglmm.config import Recipe
 from mglmm.data.readers.files import read_bytes, read_ids
 from mglmm.data.readers.sa1b import LABEL, File
@@ -35,8 +36,9 @@ class ProposalOptions(Recipe):
     """Where masks come from.
 
     `kind`: `given`, the segments of the samples; `sa-1b`, the file of the same name that ends in ".json" beside each
-    picture; `label-map`, the PNG of the same name in `label_maps`, one mask for each value but 0; `sam`; `regions`;
-    `auto`: the first two where they are there, else `regions`. `labels`: `ignore` to name given masks anew.
+    picture; `label-map`, the PNG of the same name in `label_maps` (see `label_map_path`), one mask for each value but
+    0; `sam`; `regions`; `auto`: the first two where they are there, else `regions`. `labels`: `ignore` to name given
+    masks anew.
     """
 
     kind: Kind = "auto"
@@ -61,22 +63,60 @@ def propose(image: Image.Image, address: str, sample: Sample | None, options: Pr
     return found
 
 
-def check_proposals(options: ProposalOptions) -> None:
-    """Nothing, if what the options name is there; told before anything is begun.
+def check_proposals(options: ProposalOptions, source: Source) -> None:
+    """Nothing, if what the options name is there for these pictures; told before anything is begun.
 
     Raises:
-        UserError: the folder of label maps or the checkpoint is missing.
+        UserError: there are no masks for any of the pictures, two have one label map, or the checkpoint or its device
+            is not to be had.
     """
-    if options.kind == "label-map" and not (options.label_maps and Path(options.label_maps).is_dir()):
-        raise UserError(f"proposals.label_maps: {options.label_maps or '(nothing)'}: give the folder of the maps")
+    if options.kind == "given" and source.bare:
+        raise UserError("proposals.kind given: bare pictures have no masks; give a file of samples, or another kind")
+    if options.kind == "sa-1b" and not any(_sa1b_path(source.address(k)).is_file() for k in range(len(source.ids))):
+        raise UserError(f"proposals.kind sa-1b: there is no file {_sa1b_path(source.address(0))}, nor one for another")
+    if options.kind == "label-map":
+        _check_label_maps(options, source)
     if options.kind == "sam":
-        from transformers import AutoConfig
+        _check_sam(options.sam)
 
-        try:
-            AutoConfig.from_pretrained(options.sam.checkpoint)
-        except (OSError, ValueError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UserError(f"proposals.sam.checkpoint {options.sam.checkpoint}: {reason}") from error
+
+def _check_label_maps(options: ProposalOptions, source: Source) -> None:
+    folder = Path(options.label_maps)
+    if not (options.label_maps and folder.is_dir()):
+        raise UserError(f"proposals.label_maps: {options.label_maps or '(nothing)'}: give the folder of the maps")
+    pictures: dict[Path, str] = {}
+    for address in (source.address(k) for k in range(len(source.ids))):
+        path = label_map_path(address, folder)
+        if path.is_file() and pictures.setdefault(path, address) != address:
+            raise UserError(
+                f"{path}: {pictures[path]} and {address} have this one label map; put the maps into folders that are "
+                "called like those of the pictures"
+            )
+    if not pictures:
+        raise UserError(f"proposals.label_maps: there is no {label_map_path(source.address(0), folder)}, nor any other")
+
+
+def _check_sam(options: SamOptions) -> None:
+    from transformers import AutoConfig
+
+    from mglmm.model.loading import device_called
+
+    device_called(options.device)
+    try:
+        AutoConfig.from_pretrained(options.checkpoint)
+    except (OSError, ValueError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise UserError(f"proposals.sam.checkpoint {options.checkpoint}: {reason}") from error
+
+
+def label_map_path(address: str, folder: Path) -> Path:
+    """The label map of a picture: NAME.png in `folder`; or in folders there that are called like the picture's.
+
+    Of `pictures/a/x.jpg` the first that is there of FOLDER/pictures/a/x.png, FOLDER/a/x.png and FOLDER/x.png.
+    """
+    *above, name = PurePath(address).with_suffix(".png").parts
+    places = [folder.joinpath(*above[k:], name) for k in range(len(above) + 1) if above[k:][:1] != ["/"]]
+    return next((path for path in places if path.is_file()), places[-1])
 
 
 def _kind(address: str, sample: Sample | None, options: ProposalOptions) -> Kind:
@@ -84,7 +124,12 @@ def _kind(address: str, sample: Sample | None, options: ProposalOptions) -> Kind
         return options.kind
     if sample is not None and sample.segments:
         return "given"
-    return "sa-1b" if sample is None and _is_sa1b(Path(address).with_suffix(".json")) else "regions"
+    return "sa-1b" if sample is None and _is_sa1b(_sa1b_path(address)) else "regions"
+
+
+def _sa1b_path(address: str) -> Path:
+    """Of the file of masks beside a picture."""
+    return Path(address).with_suffix(".json")
 
 
 def _is_sa1b(path: Path) -> bool:
@@ -120,7 +165,7 @@ def _given(image: Image.Image, address: str, sample: Sample | None, options: Pro
 
 def _sa1b(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
     """The masks in the JSON file of SA-1B beside a picture."""
-    path = Path(address).with_suffix(".json")
+    path = _sa1b_path(address)
     file = File.parse(read_bytes(path), str(path))
     size = file.image.height, file.image.width
     return [
@@ -136,7 +181,7 @@ def _sa1b(image: Image.Image, address: str, sample: Sample | None, options: Prop
 
 def _label_map(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:
     """A mask for every value but 0 of a map in `label_maps`."""
-    path = Path(options.label_maps) / f"{Path(address).stem}.png"
+    path = label_map_path(address, Path(options.label_maps))
     return [Proposal(rle=rle, origin="label-map") for value, rle in from_ids(read_ids(path)).items() if value]
 
 

@@ -4,8 +4,9 @@ import json
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mglmm.annotate.check import RuleOptions
 from mglmm.annotate.embedded import EmbeddedOptions
@@ -49,7 +50,8 @@ class EndpointOptions(Recipe):
     """An endpoint that speaks the API of OpenAI's chat completions, and what it may cost.
 
     `api_key_env`: name of the environment variable that holds the key, if there is one. `structured`: how JSON is asked
-    for, `none` for servers that know neither form. `extra`: handed to the call as it is. Prices are per million tokens.
+    for, `none` for servers that know neither form. `extra`: further fields of the body of every request. Prices are per
+    million tokens.
     """
 
     base_url: str
@@ -72,6 +74,14 @@ class EndpointOptions(Recipe):
     max_calls: Annotated[int, Field(gt=0)] | None = None
     """Over all runs into one folder and all endpoints; see `ledger.BudgetSpentError`."""
     extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc:
+            raise ValueError(f"{url!r} is no address; write it in full, as in http://localhost:8000/v1")
+        return url
 
     @model_validator(mode="after")
     def _money_has_prices(self) -> "EndpointOptions":

@@ -1,7 +1,6 @@
 """The review gallery: pictures with their trees, captions and conversations, and what was left out and why."""
 
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -21,8 +20,11 @@ class Reviewed(NamedTuple):
     rejections: tuple[Rejection, ...]
 
 
-def write_review(ids: Sequence[str], store: Store, samples: str, out: Path, limit: int) -> None:
-    """Write the page about at most `limit` pictures, spread evenly over the run."""
+def write_review(store: Store, samples: str, out: Path, limit: int, rejections: Counter[str]) -> None:
+    """Write the page about at most `limit` pictures, spread evenly over the run.
+
+    `rejections`: "stage: rule" -> how many in all.
+    """
     records = Records(samples)
     step = max(1, -(-len(records) // limit))
     reviewed = []
@@ -33,8 +35,5 @@ def write_review(ids: Sequence[str], store: Store, samples: str, out: Path, limi
         reviewed.append(
             Reviewed(shown(image, sample), dict(sorted(by.items())), finished.rejections if finished else ())
         )
-    counts: Counter[tuple[str, str]] = Counter()
-    for name in ids:
-        if (done := store.finished(name)) is not None:
-            counts.update((r.stage, r.rule) for r in done.rejections)
-    page.write(out, "review.html", title="Review", samples=reviewed, counts=sorted(counts.items()), total=len(records))
+    counts = [(name.split(": "), number) for name, number in sorted(rejections.items())]
+    page.write(out, "review.html", title="Review", samples=reviewed, counts=counts, total=len(records))

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 import mglmm
+from mglmm.annotate.check import check_rules
 from mglmm.annotate.embedded import EmbeddedAnnotator, embedded_name
 from mglmm.annotate.endpoint import EndpointAnnotator
 from mglmm.annotate.engine import Engine, Outcome, Processes, Workers, num_workers
@@ -26,7 +27,8 @@ from mglmm.annotate.records import Finished, Scene
 from mglmm.annotate.sources import Source, open_source
 from mglmm.annotate.stages import Crew, Prepare, annotate
 from mglmm.annotate.store import Store
-from mglmm.annotate.summary import Summary, summarize, write_summary
+from mglmm.annotate.summary import Summary, write_summary
+from mglmm.phrasing import counted
 from mglmm.schema import UserError
 
 EngineName = Literal["local", "ray"]
@@ -80,8 +82,9 @@ def run(
             or a budget is spent. What is finished is exported first.
     """
     prompts = load_prompts(recipe.prompts)
-    check_proposals(recipe.proposals)
+    check_rules(recipe.rules)
     source = open_source(images, out)
+    check_proposals(recipe.proposals, source)
     indices = list(range(part.number, len(source.ids), part.of))[:limit]
     if not indices:
         raise UserError(
@@ -98,8 +101,7 @@ def run(
         chosen = set(indices)
         # what an earlier run with another limit or part has done stays in the results
         ids = [name for index, name in enumerate(source.ids) if index in chosen or store.is_done(name)]
-        export_all(ids, store, recipe.export)
-        summary = summarize(ids, store)
+        summary = export_all(ids, store, recipe.export)
         summary.wall_seconds, summary.finished_now = time.perf_counter() - started, outcome.finished
         if ledger is not None:
             summary.ledger, summary.outcomes = ledger.totals(), ledger.outcomes()
@@ -195,10 +197,13 @@ def _progress(count: int) -> Iterator[Callable[[int], None]]:
 
 def _complain(outcome: Outcome, summary: Summary) -> None:
     """Nothing, if every picture is finished or in quarantine, and some are finished."""
-    left = f"{summary.finished:,} of {summary.pictures:,} pictures are finished; run the same command again to go on"
+    left = (
+        f"{summary.finished:,} of {counted(summary.pictures, 'picture')} finished; run the same command again to go on"
+    )
     if outcome.stopped is not None:
         raise UserError(f"{outcome.stopped}; {left}") from outcome.stopped
     if outcome.unfinished:
-        raise UserError(f"{len(outcome.unfinished)} pictures could not be done ({outcome.reason}); {left}")
+        raise UserError(f"{counted(len(outcome.unfinished), 'picture')} could not be done ({outcome.reason}); {left}")
     if summary.pictures and not summary.finished:
-        raise UserError("no picture could be annotated: all are in quarantine; quarantine.jsonl says why")
+        reason = f" ({outcome.reason})" if outcome.reason else ""
+        raise UserError(f"no picture could be annotated: all are in quarantine{reason}; quarantine.jsonl says why")

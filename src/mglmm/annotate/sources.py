@@ -1,6 +1,7 @@
 """What is annotated: a picture, a folder of pictures, a file of samples, or pictures of the world."""
 
 import re
+import zlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -26,12 +27,22 @@ SIDE_PX = 256
 _WORLD = re.compile(r"world:(\d+):(\d+)(?:@(\d+))?")
 
 
+MIN_SIDE_PX = 8
+"""Longer side from which on every picture of the world can be drawn. Ours."""
+
+
 class Source(Protocol):
-    """Pictures with names. Can be sent to other processes."""
+    """Pictures with names. Can be sent to other processes. `bare`: whether they come without records."""
+
+    bare: bool
 
     @property
     def ids(self) -> Sequence[str]:
         """Names of the pictures, in order; all different."""
+        ...
+
+    def address(self, index: int) -> str:
+        """Where a picture lies, or will when it is loaded."""
         ...
 
     def load(self, index: int) -> tuple[Image.Image, str, Sample | None]:
@@ -46,6 +57,8 @@ class Source(Protocol):
 class Pictures:
     """Picture files; ids are their paths below `root` without the ending, "/" as "__"."""
 
+    bare = True
+
     def __init__(self, root: Path, paths: Sequence[Path]) -> None:
         self.paths = tuple(paths)
         self.ids = tuple("__".join(path.relative_to(root).with_suffix("").parts) for path in paths)
@@ -53,39 +66,53 @@ class Pictures:
         if twice:
             raise UserError(f"{root}: {len(twice)} names stand for several pictures, as {twice[0]!r}; rename one")
 
+    def address(self, index: int) -> str:
+        """See `Source`."""
+        return str(self.paths[index])
+
     def load(self, index: int) -> tuple[Image.Image, str, Sample | None]:
         """See `Source`."""
-        return load_image(self.paths[index]), str(self.paths[index]), None
+        return load_image(self.paths[index]), self.address(index), None
 
 
 class Samples:
     """A file or folder of samples, whose segments are masks to begin from."""
 
-    def __init__(self, address: str, folder: Path) -> None:
-        """`folder`: for images that were embedded in the file."""
-        self.address, self.folder = address, folder
-        records = Records(address)
+    bare = False
+
+    def __init__(self, file: str, folder: Path) -> None:
+        """`file`: or its address. `folder`: for images that were embedded in it."""
+        self.file, self.folder = file, folder
+        records = Records(file)
         self.ids = tuple(records[k].id for k in range(len(records)))
         twice = [name for name, count in Counter(self.ids).items() if count > 1]
         if twice:
-            raise UserError(f"{address}: the id {twice[0]!r} stands there more than once; ids must differ")
+            raise UserError(f"{file}: the id {twice[0]!r} stands there more than once; ids must differ")
 
     @cached_property
     def records(self) -> Records:
         """Opened by every process for itself."""
-        return Records(self.address)
+        return Records(self.file)
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "records"}
 
+    def address(self, index: int) -> str:
+        """See `Source`."""
+        return self._address(self.records[index])
+
     def load(self, index: int) -> tuple[Image.Image, str, Sample | None]:
         """See `Source`."""
         image, sample = self.records.load(index)
+        address = self._address(sample)
+        return image, address if "://" in address else _written(image, Path(address)), sample
+
+    def _address(self, sample: Sample) -> str:
+        """Of its file; of an image that is embedded, of the file that it will be, no two ids the same."""
         address = image_address(sample, self.records.folder)
-        if "://" not in address and not Path(address).is_file():
-            # no two ids give the same name
-            address = _written(image, self.folder / f"{quote(sample.id, safe='')}.png")
-        return image, address, sample
+        if "://" in address or Path(address).is_file():
+            return address
+        return str(self.folder / f"{quote(sample.id, safe='')}.png")
 
 
 class World:
@@ -94,16 +121,22 @@ class World:
     Of pictures of more than 256 pixels smaller parts are marked too, those of as many pixels as at 256.
     """
 
+    bare = False
+
     def __init__(self, first: int, end: int, side_px: int, folder: Path) -> None:
         """Of the seeds `first` to `end` (exclusive), the longer side `side_px` pixels."""
         self.first, self.side_px, self.folder = first, side_px, folder
         self.ids = tuple(f"world-{seed}" for seed in range(first, end))
 
+    def address(self, index: int) -> str:
+        """See `Source`."""
+        return str(self.folder / f"{self.ids[index]}.png")
+
     def load(self, index: int) -> tuple[Image.Image, str, Sample | None]:
         """See `Source`."""
         share = MIN_AREA_SHARE * min(1.0, SIDE_PX / self.side_px) ** 2
         image, sample = world_sample(self.first + index, self.side_px, min_area_share=share)
-        return image, _written(image, self.folder / f"{sample.id}.png"), sample
+        return image, _written(image, Path(self.address(index))), sample
 
 
 def open_source(images: str, out: Path) -> Source:
@@ -116,6 +149,8 @@ def open_source(images: str, out: Path) -> Source:
         first, end, side = int(world[1]), int(world[2]), int(world[3] or SIDE_PX)
         if first >= end:
             raise UserError(f"{images}: no seeds; give world:FIRST:END with FIRST < END")
+        if side < MIN_SIDE_PX:
+            raise UserError(f"{images}: pictures of {side} pixels; give at least {MIN_SIDE_PX}")
         return World(first, end, side, out / "images")
     path = Path(images)
     if "://" in images or path.suffix in (".jsonl", ".parquet") or (path.is_dir() and any(path.glob("*.parquet"))):
@@ -135,5 +170,6 @@ def _written(image: Image.Image, path: Path) -> str:
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
         with atomic_file(path, "wb") as file:
-            image.save(file, "PNG")
+            # a fifth of the time of the default, for a tenth more bytes (pictures of the world)
+            image.save(file, "PNG", compress_level=1, compress_type=zlib.Z_RLE)
     return str(path)

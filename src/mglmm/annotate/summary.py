@@ -2,16 +2,15 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mglmm.annotate.export import finished
 from mglmm.annotate.ledger import Totals
+from mglmm.annotate.records import Finished
 from mglmm.annotate.stages import META
-from mglmm.annotate.store import Store
 from mglmm.atomic import atomic_file
 from mglmm.browse import page
+from mglmm.phrasing import counted
 
 PAPER = {"pictures": "10,000", "conversations": "30,000", "masks": "more than 300,000"}
 """MGSCData. Source: arXiv 2409.13407, section on the data; the data were never released."""
@@ -24,7 +23,6 @@ class Summary:
     pictures: int = 0
     finished: int = 0
     quarantined: int = 0
-    unfinished: int = 0
     proposals: int = 0
     masks: int = 0
     masks_with_parent: int = 0
@@ -45,35 +43,34 @@ class Summary:
     ledger: Totals = Totals()
     outcomes: dict[str, int] = field(default_factory=dict)
 
+    @property
+    def unfinished(self) -> int:
+        """Pictures that are neither finished nor in quarantine."""
+        return self.pictures - self.finished - self.quarantined
 
-def summarize(ids: Sequence[str], store: Store) -> Summary:
-    """The counts of a folder."""
-    summary = Summary(pictures=len(ids))
-    for done in finished(ids, store):
+    def add(self, done: Finished) -> None:
+        """Count a finished picture."""
         sample = done.sample
-        summary.finished += 1
-        summary.proposals += done.num_proposals
-        summary.masks += len(sample.segments)
-        summary.masks_with_parent += sum(s.parent is not None for s in sample.segments)
-        summary.conversations += len(sample.conversations)
-        summary.panoptic += sum(t.task == "mgsc" and t.granularity == "panoptic" for t in sample.turns)
-        summary.fine_grained += sum(t.task == "mgsc" and t.granularity == "part" for t in sample.turns)
-        summary.words_of_captions += sum(len((s.caption or "").split()) for s in sample.segments)
-        summary.rejections.update(f"{r.stage}: {r.rule}" for r in done.rejections)
-        summary.labelled_by.update(sample.meta[META]["by"].values())
-        summary.calls += done.usage.calls
-        summary.invalid_answers += done.usage.invalid
-        summary.prompt_tokens += done.usage.prompt_tokens
-        summary.completion_tokens += done.usage.completion_tokens
-        summary.seconds.update(done.times["seconds"])
-    summary.quarantined = sum(store.quarantined(name) is not None for name in ids)
-    summary.unfinished = summary.pictures - summary.finished - summary.quarantined
-    return summary
+        self.finished += 1
+        self.proposals += done.num_proposals
+        self.masks += len(sample.segments)
+        self.masks_with_parent += sum(s.parent is not None for s in sample.segments)
+        self.conversations += len(sample.conversations)
+        self.panoptic += sum(t.task == "mgsc" and t.granularity == "panoptic" for t in sample.turns)
+        self.fine_grained += sum(t.task == "mgsc" and t.granularity == "part" for t in sample.turns)
+        self.words_of_captions += sum(len((s.caption or "").split()) for s in sample.segments)
+        self.rejections.update(f"{r.stage}: {r.rule}" for r in done.rejections)
+        self.labelled_by.update(sample.meta[META]["by"].values())
+        self.calls += done.usage.calls
+        self.invalid_answers += done.usage.invalid
+        self.prompt_tokens += done.usage.prompt_tokens
+        self.completion_tokens += done.usage.completion_tokens
+        self.seconds.update(done.times["seconds"])
 
 
 def write_summary(summary: Summary, out: Path) -> None:
     """Write `summary.json` and the page `summary.html`."""
-    values = {**vars(summary), "ledger": summary.ledger._asdict()}
+    values = {**vars(summary), "unfinished": summary.unfinished, "ledger": summary.ledger._asdict()}
     values["rejections"] = dict(sorted(summary.rejections.items()))
     with atomic_file(out / "summary.json") as file:
         json.dump(values, file, indent=1)
@@ -114,7 +111,7 @@ def lines(summary: Summary) -> list[str]:
     if summary.finished_now:
         rate = summary.finished_now / max(summary.wall_seconds, 1e-9)
         found.append(
-            f"this run: {summary.finished_now:,} pictures in {summary.wall_seconds:.1f} s, {rate:.2f} a second"
+            f"this run: {counted(summary.finished_now, 'picture')} in {summary.wall_seconds:.1f} s, {rate:.2f} a second"
         )
     return found
 

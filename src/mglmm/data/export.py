@@ -1,17 +1,16 @@
 """From files of samples to the forms that other tools read: `mglmm data export`."""
 
-import json
+import os
 import posixpath
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 from mglmm.atomic import atomic_file
 from mglmm.data import label_studio
+from mglmm.data.coco_file import JsonList, coco_file
 from mglmm.data.readers.mgsc import nodes_of, write_mgsc
 from mglmm.data.records import (
     SHARD_RECORDS,
@@ -22,6 +21,7 @@ from mglmm.data.records import (
     image_bytes,
     lines,
     moved,
+    read,
     watched,
     write_parquet,
 )
@@ -103,47 +103,44 @@ def to_coco(address: Address, out: str, options: Options) -> Exported:
     `out`/annotations/NAME.json; file names are relative to `out`/images.
     """
     folder = make_folder(Path(out) / "annotations")
-    count, label_ids = 0, dict[str, int]()
-    with (
-        atomic_file(folder / f"{options.name}.json") as file,
-        tempfile.TemporaryFile("w+", encoding="utf-8") as annotations,
-    ):
-        file.write('{"info": {"description": "exported by mglmm"}, "images": [')
-        images, found = _List(file), _List(annotations)
+    label_ids: dict[str, int] = {}
+    with coco_file(folder / f"{options.name}.json") as coco:
         for sample, name in _with_names(address, Path(out), options):
-            count += 1
-            images.add({"id": count, "file_name": name, "height": sample.size[0], "width": sample.size[1]})
+            number = coco.images.count + 1
+            coco.images.add({"id": number, "file_name": name, "height": sample.size[0], "width": sample.size[1]})
             for annotation in _annotations(sample, label_ids):
-                found.add({"id": found.count + 1, "image_id": count, **annotation})
-        categories = [{"id": number, "name": label} for label, number in label_ids.items()]
-        file.write(f'],\n"categories": {json.dumps(categories, ensure_ascii=False)},\n"annotations": [')
-        annotations.seek(0)
-        shutil.copyfileobj(annotations, file)
-        file.write("]}\n")
-    return Exported(count)
+                coco.annotate({"image_id": number, **annotation})
+        coco.categories = [{"id": number, "name": label} for label, number in label_ids.items()]
+    return Exported(coco.images.count)
 
 
 def to_mgsc(address: Address, out: str, options: Options) -> Exported:
-    """MGSCData: `out`/NAME.txt, and a file a sample in `out`/annotations; samples without `mgsc` turns are left out."""
+    """MGSCData: `out`/NAME.txt, and a file a sample in `out`/annotations; samples without `mgsc` turns are left out.
+
+    A file is called as the last part of the sample's id (see `distinct_names`), an image as the last part of its path
+    (see `_image_names`).
+    """
     folder = make_folder(Path(out) / "annotations")
-    names: dict[str, str] = {}
+    images = {sample.id: sample.image for sample in watched(read(address), f"{address} (names)")}
+    names, image_names = distinct_names(images), _image_names(images.values())
+    written: dict[str, None] = {}
     left_out = 0
 
     def _samples() -> Iterator[Sample]:
-        """The samples that have nodes, whose files and images have different names."""
+        """The samples that have nodes, called as their files."""
         nonlocal left_out
-        for sample, image in _with_names(address, Path(out), options, flat=True):
-            name = f"{sample.id.rpartition('/')[2]}.json"
+        for sample, image in _with_names(address, Path(out), options, image_names):
+            name = names[sample.id]
             if not nodes_of(sample):
                 left_out += 1
                 continue
-            if name in names:
-                raise UserError(f"{address}: samples {names[name]} and {sample.id} would both be {folder / name}")
-            names[name] = sample.id
-            yield sample.model_copy(update={"image": image})
+            if name in written:
+                raise UserError(f"{address}: the id {sample.id!r} stands there twice; ids must differ")
+            written[name] = None
+            yield sample.model_copy(update={"id": name, "image": image})
 
     count = write_mgsc(_samples(), folder)
-    _write(Path(out) / f"{options.name}.txt", "".join(f"{name}\n" for name in names).encode())
+    _write(Path(out) / f"{options.name}.txt", "".join(f"{name}.json\n" for name in written).encode())
     return Exported(count, left_out)
 
 
@@ -157,7 +154,7 @@ def to_label_studio(address: Address, out: str, options: Options) -> Exported:
     labels: dict[str, None] = {}
     with atomic_file(place) as file:
         file.write("[")
-        tasks = _List(file)
+        tasks = JsonList(file)
         for sample, name in _with_names(address, folder, options):
             # what is read back finds its image from the folder of the tasks
             shown = sample.model_copy(update={"image": posixpath.normpath(f"images/{name}")})
@@ -188,47 +185,66 @@ def _write(path: Path, content: bytes) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-class _List:
-    """The elements of a JSON array, written one after the other."""
-
-    def __init__(self, file: IO[str]) -> None:
-        self._file = file
-        self.count = 0
-
-    def add(self, value: Mapping[str, Any]) -> None:
-        """Write one more element."""
-        self._file.write((",\n" if self.count else "\n") + json.dumps(value, ensure_ascii=False))
-        self.count += 1
-
-
 def _annotations(sample: Sample, label_ids: dict[str, int]) -> Iterator[dict[str, Any]]:
     """COCO's annotations of a sample, without ids; new labels are numbered from 1."""
     crowds = set(sample.meta.get("crowd_ids", ()))
     for segment in sample.segments:
-        left, top, right, bottom = segment.box
         yield {
             "category_id": label_ids.setdefault(segment.label, len(label_ids) + 1),
-            "segmentation": segment.rle.to_coco(),
-            "area": segment.area,
-            "bbox": [left, top, right - left, bottom - top],
+            **segment.to_coco(),
             "iscrowd": int(segment.id in crowds),
             **({"caption": segment.caption} if segment.caption else {}),
         }
 
 
-def _with_names(address: Address, out: Path, options: Options, flat: bool = False) -> Iterator[tuple[Sample, str]]:
+def distinct_names(ids: Iterable[str]) -> dict[str, str]:
+    """Id -> a name for files, the same for the same ids: its last part; where two end alike, all of it, "/" as "%2F".
+
+    >>> distinct_names(["coco/1", "coco/2"])
+    {'coco/1': '1', 'coco/2': '2'}
+    >>> distinct_names(["train/1", "val/1"])
+    {'train/1': 'train%2F1', 'val/1': 'val%2F1'}
+    """
+    names = {name: name.rpartition("/")[2] for name in ids}
+    return names if len(set(names.values())) == len(names) else {name: quote(name, safe="") for name in names}
+
+
+def _image_names(paths: Iterable[str]) -> dict[str, str]:
+    """Path -> its last part; where two different ones end alike, each one's path below the folder that holds all.
+
+    Raises:
+        UserError: two would be called alike even so.
+    """
+    parts = {path: PurePosixPath(path.partition("://")[2] or path).parts for path in paths}
+    names = {path: found[-1] for path, found in parts.items()}
+    if len(set(names.values())) < len(names):
+        common = len(os.path.commonprefix([found[:-1] for found in parts.values()]))
+        names = {path: "/".join(p for p in found[common:] if p not in ("..", "/")) for path, found in parts.items()}
+    called: dict[str, str] = {}
+    for path, name in names.items():
+        if called.setdefault(name, path) != path:
+            raise UserError(f"{called[name]} and {path} would both be called {name}; rename one of the images")
+    return names
+
+
+def _with_names(
+    address: Address, out: Path, options: Options, names: Mapping[str, str] | None = None
+) -> Iterator[tuple[Sample, str]]:
     """Every sample, and the name of its image relative to `out`/images; copied there if the options say so.
 
-    A copy keeps its path without what leads out of a folder; `flat`: only its last part.
+    `names`: path of an image -> its name; None: a copy keeps its path without what leads out of a folder.
     """
     source, folder = folder_of(str(address)), out / "images"
     copied: dict[str, str] = {}
     for line in watched(lines(address), str(address)):
         sample = line.sample()
-        name = next(moved([sample], source, str(folder))).image if line.image is None else sample.image
-        if flat or options.with_images:
-            parts = PurePosixPath(name.partition("://")[2] or name).parts
-            name = parts[-1] if flat else "/".join(part for part in parts if part not in ("..", "/"))
+        if names is not None:
+            name = names[sample.image]
+        else:
+            name = next(moved([sample], source, str(folder))).image if line.image is None else sample.image
+            if options.with_images:
+                parts = PurePosixPath(name.partition("://")[2] or name).parts
+                name = "/".join(part for part in parts if part not in ("..", "/"))
         if options.with_images:
             origin = f"{line.file} {line.where}" if line.image is not None else image_address(sample, source)
             if copied.setdefault(name, origin) != origin:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from itertools import groupby
 from typing import Any
 
 from mglmm import grounding
@@ -93,24 +92,55 @@ class Conversation:
         self.labels.extend(ids if trained else [IGNORED] * len(ids))
 
 
-def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:
-    """The raw answer, spaced as `grounding.render` writes it. Markup comes from its own tokens alone: where the model
-    merely spells a tag in letters, the letters are dropped, so every `[SEG]` in the text has its mask."""
-    added = tokenizer.get_added_vocab()
-    markup = {added[token]: token for token in MARKUP if token in added}
-    # a tag that takes the space behind it with it leaves none to be seen before a full stop either
-    takes_space = any(tokenizer.added_tokens_decoder[i].rstrip for i in markup)
-    special = {tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.bos_token_id}
-    text = ""
-    for is_markup, run in groupby((i for i in ids if i not in special), key=markup.__contains__):
-        if is_markup:
-            text = " ".join([text.rstrip(), *(markup[i] for i in run)])
+class AnswerText:
+    """The raw answer as its tokens come, spaced as `grounding.render` writes it.
+
+    Markup comes from its own tokens alone: where the model merely spells a tag in letters, the letters are dropped, so
+    every `[SEG]` in the text has its mask.
+    """
+
+    def __init__(self, tokenizer: Any):
+        self._tokenizer = tokenizer
+        added = tokenizer.get_added_vocab()
+        self._markup = {added[token]: token for token in MARKUP if token in added}
+        # a tag that takes the space behind it with it leaves none to be seen before a full stop either
+        self._takes_space = any(tokenizer.added_tokens_decoder[i].rstrip for i in self._markup)
+        self._special = {tokenizer.eos_token_id, tokenizer.pad_token_id, tokenizer.bos_token_id}
+        self._text = ""
+        """Up to the last tag."""
+        self._run: list[int] = []
+        """The plain tokens behind it."""
+
+    def add(self, token: int) -> None:
+        """Take in the next token."""
+        if token in self._special:
+            return
+        if token in self._markup:
+            self._text = " ".join([self._whole().rstrip(), self._markup[token]])
+            self._run = []
         else:
-            plain = _inside(tokenizer, list(run))
-            if text and takes_space:
-                plain = _BEFORE_STOP.sub("", plain)
-            text += _SPELLED_MARKUP.sub("", plain)
-    return text.strip()
+            self._run.append(token)
+
+    @property
+    def raw(self) -> str:
+        """The text so far, with markup."""
+        return self._whole().strip()
+
+    def _whole(self) -> str:
+        if not self._run:
+            return self._text
+        plain = _inside(self._tokenizer, self._run)
+        if self._text and self._takes_space:
+            plain = _BEFORE_STOP.sub("", plain)
+        return self._text + _SPELLED_MARKUP.sub("", plain)
+
+
+def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:
+    """The raw answer of these tokens (see `AnswerText`)."""
+    text = AnswerText(tokenizer)
+    for token in ids:
+        text.add(token)
+    return text.raw
 
 
 def _inside(tokenizer: Any, ids: list[int]) -> str:

@@ -44,7 +44,6 @@ class LanguageFamily:
     image_inputs: what the image processor gives beside `pixel_values`.
     decoder_inputs: (model, rows, the batch's image inputs, features) -> what the language model takes beside embeddings
         and attention mask.
-    token_types: `generate` wants `mm_token_type_ids`, 1 at image tokens.
     packs: rows may hold several conversations, kept apart by `position_ids` and a 4-dimensional attention mask.
     """
 
@@ -52,7 +51,6 @@ class LanguageFamily:
     projector: tuple[str, ...]
     image_inputs: tuple[str, ...] = ()
     decoder_inputs: Callable[[Any, Text, Tensors, ImageFeatures], dict[str, Any]] = lambda *_: {}
-    token_types: bool = False
     packs: bool = True
 
 
@@ -89,7 +87,6 @@ FAMILIES: dict[str, LanguageFamily] = {
         ("model.visual.merger",),
         image_inputs=("image_grid_thw",),
         decoder_inputs=_qwen_inputs,
-        token_types=True,
         packs=False,
     ),
     "qwen3_vl": LanguageFamily(
@@ -97,7 +94,6 @@ FAMILIES: dict[str, LanguageFamily] = {
         ("model.visual.merger", "model.visual.deepstack_merger_list"),
         image_inputs=("image_grid_thw",),
         decoder_inputs=_qwen_inputs,
-        token_types=True,
         packs=False,
     ),
 }

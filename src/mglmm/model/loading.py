@@ -58,7 +58,7 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
     source = source_folder(name_or_path)
     if how.device == "auto" and how.quantize is not None:
         raise UserError("device auto: a quantised model stays on one device; name that device")
-    place = _device(None if how.device == "auto" else how.device)
+    place = device_called(None if how.device == "auto" else how.device)
     options: dict[str, Any] = {"dtype": _dtype(how.dtype, place)}
     if how.attention is not None:
         options["attn_implementation"] = how.attention
@@ -82,7 +82,8 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
     return model, processor
 
 
-def _device(device: str | torch.device | None) -> torch.device:
+def device_called(device: str | torch.device | None) -> torch.device:
+    """The device of a name (None: the accelerator if there is one, else the CPU); UserError if it is not to be had."""
     if device is None:
         return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
     try:

@@ -12,7 +12,6 @@ of what lies at its place, before any layer has mixed it with others. And points
 with the prompts that single words make (`point_loss`): each should be most like the words of what lies there.
 """
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +31,7 @@ from transformers.modeling_outputs import ModelOutput
 
 from mglmm.model import families, losses, sam
 from mglmm.model.configuration_mglmm import MGLMMConfig
-from mglmm.model.generation import MarkupConstraint, SegRecorder
+from mglmm.model.decoding import Decoding
 
 MASK_CHUNK = 64
 """Masks decoded at once; ours: at 1024 px SAM's decoder needs about 20 MB a mask, so 64 stay near 1.3 GB."""
@@ -233,17 +232,40 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         decoder_inputs: dict[str, Any],
     ) -> torch.Tensor:
         """The language model's last hidden states float[R, T, D], after its final norm."""
-        embeddings = self.get_input_embeddings()(text.input_ids)
-        if features is not None:
-            embeddings = families.embed(embeddings, text, features)
-            own = self.family.decoder_inputs(self.lmm, text, image_inputs, features)
-            if not self.family.packs and "position_ids" in decoder_inputs:
-                raise ValueError(f"{self.config.lmm_config.model_type} makes its own positions; rows cannot be packed")
-            decoder_inputs = {**decoder_inputs, **own}
+        embeddings, own = self._embed(text, features, image_inputs)
+        if features is not None and not self.family.packs and "position_ids" in decoder_inputs:
+            raise ValueError(f"{self.config.lmm_config.model_type} makes its own positions; rows cannot be packed")
         output = self.lmm.get_decoder()(
-            inputs_embeds=embeddings, attention_mask=text.attention_mask, use_cache=False, **decoder_inputs
+            inputs_embeds=embeddings,
+            attention_mask=text.attention_mask,
+            use_cache=False,
+            **{**decoder_inputs, **own},
         )
         return output.last_hidden_state
+
+    def _embed(
+        self, text: families.Text, features: families.ImageFeatures | None, image_inputs: dict[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Embeddings float[R, T, D] of rows, and what the language model takes beside them."""
+        embeddings = self.get_input_embeddings()(text.input_ids)
+        if features is None:
+            return embeddings, {}
+        embeddings = families.embed(embeddings, text, features)
+        return embeddings, self.family.decoder_inputs(self.lmm, text, image_inputs, features)
+
+    def embed_prompt(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        row_image_index: torch.Tensor,
+        pixel_values: torch.Tensor | None = None,
+        **image_inputs: torch.Tensor,
+    ) -> tuple[torch.Tensor, dict[str, Any]]:
+        """Embeddings float[R, T, D] of prompts with their images in place, and what the language model takes beside
+        embeddings and attention mask (see `forward` for the arguments)."""
+        text = self._text(input_ids, attention_mask, row_image_index)
+        features = None if pixel_values is None else families.look(self.lmm, pixel_values, image_inputs, text)
+        return self._embed(text, features, image_inputs)
 
     def _words_of(self, features: Sequence[torch.Tensor]) -> torch.Tensor:
         """float[B, N, V]: what the language model's head reads from image tokens float[N, D] of B images."""
@@ -301,12 +323,11 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         attention_mask: torch.Tensor,
         grounding: Callable[[list[int]], sam.GroundingFeatures],
         row_image_index: torch.Tensor,
-        pixel_values: torch.Tensor | None = None,
         constrain_markup: bool | None = None,
         max_new_tokens: int = 512,
-        **generate_inputs: Any,
+        **image_inputs: torch.Tensor,
     ) -> GroundedOutput:
-        """Answers and masks, greedy unless `generate_inputs` say otherwise.
+        """Answers and masks, greedy.
 
         Args:
             input_ids: int[R, T], left-padded prompts.
@@ -314,40 +335,21 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             grounding: called at most once, with the sorted indices of the images whose answers hold a `[SEG]`; returns
                 their features in that order. Not called when no answer holds one: a caption costs no encoder.
             row_image_index: int[R].
-            pixel_values: the LMM's image input, of the image of each row.
             constrain_markup: forbid tokens that would break the markup; None: as the configuration says.
             max_new_tokens: limit of each answer.
-            generate_inputs: what else comes with the images, and further arguments of transformers' `generate`, e.g. a
-                streamer.
+            image_inputs: `pixel_values` and what else comes with the images.
         """
-        config = self.config
-        constrained = config.constrain_markup if constrain_markup is None else constrain_markup
-        recorder = SegRecorder(self.get_output_embeddings(), config.seg_token_id, len(input_ids))
-        generation_config = copy.deepcopy(self.generation_config)
-        generation_config.max_new_tokens = max_new_tokens
-        if pixel_values is not None:
-            generate_inputs["pixel_values"] = pixel_values
-        if self.family.token_types:
-            generate_inputs["mm_token_type_ids"] = (input_ids == config.lmm_config.image_token_id).int()
-        with recorder:
-            sequences = self.generate(
-                input_ids=input_ids,
-                attention_mask=attention_mask,
-                generation_config=generation_config,
-                logits_processor=[self._constraint(input_ids.shape[1], max_new_tokens)] if constrained else [],
-                stopping_criteria=[recorder],
-                **generate_inputs,
-            )[:, input_ids.shape[1] :]
-        return self._decode_answers(sequences, recorder.rows, grounding, row_image_index)
-
-    def _constraint(self, prompt_length: int, max_new_tokens: int) -> MarkupConstraint:
-        """What keeps the markup well formed, for tokens behind a prompt of this length."""
-        config, eos = self.config, self.generation_config.eos_token_id
-        start, end = config.phrase_start_token_id, config.phrase_end_token_id
-        if start is None or end is None:
-            raise ValueError("this model has no tokens for phrases, so its markup cannot be constrained")
-        stops = eos if isinstance(eos, list) else [eos]
-        return MarkupConstraint(start, end, config.seg_token_id, stops, prompt_length, max_new_tokens)
+        decoding = Decoding(self, constrain_markup)
+        limits = [max_new_tokens] * len(input_ids)
+        rows = decoding.start(input_ids, attention_mask, limits, row_image_index=row_image_index, **image_inputs)
+        while not all(row.ended for row in rows):
+            decoding.step()
+        longest = max(len(row.answer) for row in rows)
+        pad = self.generation_config.pad_token_id
+        sequences = torch.tensor(
+            [row.answer + [pad] * (longest - len(row.answer)) for row in rows], device=input_ids.device
+        )
+        return self._decode_answers(sequences, [row.states for row in rows], grounding, row_image_index)
 
     def _decode_answers(
         self,

@@ -300,14 +300,18 @@ class MGLMMProcessor(ProcessorMixin):
             self.conversation_ids(turns, image_text=text)[0]
             for turns, (_, text) in zip(conversations, seen, strict=True)
         ]
+        return self.batch(rows, [inputs for inputs, _ in seen])
+
+    def batch(self, rows: Sequence[Sequence[int]], seen: Sequence[dict[str, torch.Tensor]]) -> BatchFeature:
+        """`prompt` from token ids, and from what `look` made of the image of each row."""
         longest = max(len(row) for row in rows)
         pad = self.tokenizer.pad_token_id
         return BatchFeature(
             {
-                "input_ids": torch.tensor([[pad] * (longest - len(row)) + row for row in rows]),
+                "input_ids": torch.tensor([[pad] * (longest - len(row)) + list(row) for row in rows]),
                 "attention_mask": torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows]),
                 "row_image_index": torch.arange(len(rows)),
-                **own.join([inputs for inputs, _ in seen]),
+                **own.join(seen),
             }
         )
 
@@ -333,17 +337,22 @@ class MGLMMProcessor(ProcessorMixin):
         self, output: GroundedOutput, sizes: Sequence[tuple[int, int]]
     ) -> list[tuple[str, np.ndarray, list[float]]]:
         """For each row the raw answer, its masks bool[M, H, W] in the image's `sizes` and their scores (0..1)."""
-        results = []
-        for row, size in enumerate(sizes):
-            full = self.resize_masks(output.mask_logits[row], size) > self.mask_threshold
-            results.append(
-                (
-                    self.decode_answer(output.sequences[row].tolist()),
-                    full.cpu().numpy(),
-                    [min(max(score, 0.0), 1.0) for score in output.iou_scores[row].float().tolist()],
-                )
+        return [
+            (
+                self.decode_answer(output.sequences[row].tolist()),
+                self.masks(output.mask_logits[row], size),
+                self.scores(output.iou_scores[row]),
             )
-        return results
+            for row, size in enumerate(sizes)
+        ]
+
+    def masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
+        """bool[M, H, W]: the masks of logits float[M, h, w] in an image's `size`."""
+        return (self.resize_masks(mask_logits, size) > self.mask_threshold).cpu().numpy()
+
+    def scores(self, iou_scores: torch.Tensor) -> list[float]:
+        """The estimated IoU of each mask, 0..1."""
+        return iou_scores.float().clamp(0, 1).tolist()
 
 
 def grounded_answer(raw: str) -> tuple[GroundedText, int]:

@@ -5,7 +5,7 @@ layer of the encoder, SAM 2 and its kin two maps of higher resolution. `FAMILIES
 difference this module hides.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,6 +53,22 @@ class GroundingFeatures:
             for name in ("high_resolution", "early")
         }
         return cls(tensors["image_embeddings"], **maps)
+
+    @staticmethod
+    def join(parts: "Sequence[GroundingFeatures]") -> "GroundingFeatures":
+        """The features of the images of all parts, in their order."""
+        if len(parts) == 1:
+            return parts[0]
+        return GroundingFeatures(
+            torch.cat([part.image_embeddings for part in parts]),
+            tuple(torch.cat(level) for level in zip(*(part.high_resolution for part in parts), strict=True)),
+            tuple(torch.cat(level) for level in zip(*(part.early for part in parts), strict=True)),
+        )
+
+    @property
+    def num_bytes(self) -> int:
+        """Memory of all maps."""
+        return sum(level.nbytes for level in (self.image_embeddings, *self.high_resolution, *self.early))
 
 
 @dataclass(frozen=True)

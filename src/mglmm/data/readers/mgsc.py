@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import itertools
 import json
 import re
 from collections import Counter
@@ -99,7 +100,7 @@ def write_mgsc(samples: Iterable[Sample], folder: Path) -> int:
     """Write each sample as a file of MGSCData into `folder`; returns the number written.
 
     A sample that was read from MGSCData gives its own nodes again, equal up to the order of keys; from any other the
-    nodes are made of its turns of the task "mgsc".
+    nodes are made of its turns of the task "mgsc", and its image's path is the name of the picture as it stands there.
 
     Raises:
         UserError: the folder cannot be written.
@@ -260,7 +261,7 @@ def _stored_of_turns(sample: Sample) -> list[dict[str, Any]]:
         text, end, keys = "", 0, {}
         for span, phrase in zip(turn.answer.spans, turn.answer.phrases, strict=True):
             label = sample.segment(span.segment_ids[0]).label
-            names = (label, *(f"{label} {n}" for n in range(2, 10_000)))
+            names = itertools.chain([label], (f"{label} {n}" for n in itertools.count(2)))
             # a node's own fields and its keys stand side by side: a mask called "label" must not be the node's label
             key = next(k for k in names if k not in keys and k not in Node.model_fields)
             union = masks.union([sample.segment(i).rle.to_coco() for i in span.segment_ids])
@@ -270,7 +271,7 @@ def _stored_of_turns(sample: Sample) -> list[dict[str, Any]]:
         whole = turn.granularity == "panoptic" or not keys
         nodes.append(
             {
-                "file_name": Path(sample.image).name,
+                "file_name": sample.image,
                 "label": ROOT if whole else SUBTREE + next(iter(keys)),
                 "type": ROOT if whole else "subtree",
                 "gcg_caption": text + turn.answer.text[end:],

@@ -1,0 +1,98 @@
+"""What the machine can do at most, measured; and how near an answer comes to it.
+
+    python -m benchmarks.roofline --model default | small | 7b-random
+
+Writing a token must read every weight of the language model: its bound is memory bandwidth. Encoders are bound by
+multiplications. Both limits are measured here (a copy of 1 GB, or less on a CPU; products of large square matrices),
+not taken from a data sheet. The bars on a GPU, for `7b-random`: 70 % of the bandwidth at batch 1, a batch of 16 at 8
+times the tokens of batch 1, SAM ViT-H at 40 % of the peak.
+"""
+
+import argparse
+from typing import Any
+
+import torch
+from benchmarks import models, script
+from benchmarks.ask import SEED, TURNS, synced
+from benchmarks.timing import fastest, table
+from torch.utils.flop_counter import FlopCounterMode
+
+from mglmm.predict import Predictor
+from mglmm.world.samples import world_sample
+
+NUM_TOKENS = 64
+BATCHES = (1, 16)
+
+
+def main() -> None:
+    """Print the table of one model."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=models.MODELS, default="default")
+    parser.add_argument("--repeats", type=int, default=5, help="the fastest counts")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    predictor = models.load(options.model)
+    print(f"### Against the limits of the machine, `{options.model}`\n")
+    print(against_limits(predictor, options.repeats))
+
+
+def against_limits(predictor: Predictor, repeats: int) -> str:
+    """Tokens a second against the bandwidth, the grounding encoder against the peak."""
+    model = predictor.model
+    gigabytes, teraflops = bandwidth(model.device, repeats), peak(model.device, model.dtype, repeats)
+    weights = sum(p.nbytes for p in model.lmm.get_decoder().parameters()) + model.get_output_embeddings().weight.nbytes
+    rows: list[tuple[str, str]] = [
+        ("memory bandwidth, GB/s", f"{gigabytes:.0f}"),
+        ("peak of multiplications, TFLOP/s", f"{teraflops:.2f}"),
+    ]
+    for batch in BATCHES:
+        tokens = batch / seconds_of_token(predictor, batch, repeats)
+        bound = gigabytes * 1e9 / weights * batch
+        rows.append((f"tokens/s, batch {batch} (share of its bound)", f"{tokens:.0f} ({tokens / bound:.0%})"))
+    pixels = predictor.processor.grounding_pixels([world_sample(SEED, 640)[0]]).to(model.device)
+    with torch.inference_mode():
+        with FlopCounterMode(display=False) as counter:
+            model.encode_grounding(pixels)
+        taken, _ = fastest(lambda: synced(lambda: model.encode_grounding(pixels)), repeats)
+    reached = counter.get_total_flops() / taken / 1e12
+    rows.append(("grounding encoder, TFLOP/s (share of the peak)", f"{reached:.2f} ({reached / teraflops:.0%})"))
+    return table(("what", "measured"), rows)
+
+
+def bandwidth(device: torch.device, repeats: int) -> float:
+    """GB/s that a copy reads and writes."""
+    source = torch.ones(2**28 if device.type == "cuda" else 2**25, device=device)
+    target = torch.empty_like(source)
+    taken, _ = fastest(lambda: synced(lambda: target.copy_(source)), max(repeats, 5))
+    return 2 * source.nbytes / taken / 1e9
+
+
+def peak(device: torch.device, dtype: torch.dtype, repeats: int) -> float:
+    """TFLOP/s of the product of two large square matrices."""
+    side = 8192 if device.type == "cuda" else 1024
+    one = torch.randn(side, side, device=device, dtype=dtype)
+    taken, _ = fastest(lambda: synced(lambda: one @ one), max(repeats, 5))
+    return 2 * side**3 / taken / 1e12
+
+
+@torch.inference_mode()
+def seconds_of_token(predictor: Predictor, batch: int, repeats: int) -> float:
+    """Seconds that one step of a batch takes, behind a prompt with a picture."""
+    ids = script.answer_of(predictor, NUM_TOKENS, 0)
+    image = world_sample(SEED, 640)[0]
+    inputs: Any = predictor.processor.prompt([image] * batch, [[(TURNS[0], None)]] * batch)
+    inputs = inputs.to(predictor.model.device, dtype=predictor.model.dtype)
+    steps = []
+    for _ in range(repeats):
+        decoding = script.scripted(predictor, ids)._decoding
+        decoding.start(**inputs, limits=[NUM_TOKENS] * batch)
+        taken, _ = fastest(
+            lambda decoding=decoding: synced(lambda: [decoding.step() for _ in range(NUM_TOKENS // 2)]), 1
+        )
+        steps.append(taken / (NUM_TOKENS // 2))
+    return min(steps)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,173 @@
+"""Many requests answered together: one thread, answers join and leave between two tokens (continuous batching)."""
+
+import hashlib
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from threading import Condition, Lock, Thread
+
+from PIL import Image
+
+from mglmm.answering import Answer, Answering, Conversation, Event, Picture, Question
+from mglmm.predict import MAX_NEW_TOKENS, Predictor
+from mglmm.prediction import ImagePrediction
+
+MAX_ROWS = 16
+"""Answers on their way together; ours: beyond that a token comes noticeably later to each of them."""
+
+MEMORY_BYTES = 2**30
+"""What may be kept in mind of pictures that were asked about; ours."""
+
+_log = logging.getLogger(__name__)
+
+
+class EngineClosedError(RuntimeError):
+    """The engine has been closed: it takes no request, or dropped this one."""
+
+
+class Ticket:
+    """One request."""
+
+    def __init__(self, question: Question, on_event: Callable[[Event | Exception], None]):
+        self._question, self._on_event = question, on_event
+        self._cancelled = False
+        self._answer: Answer | None = None
+
+    def cancel(self) -> None:
+        """Nobody waits for the answer any more: it leaves at the next token, and no event comes after that."""
+        self._cancelled = True
+
+    def _tell(self, event: Event | Exception) -> None:
+        """Hand an event on; a listener that fails hears no more."""
+        if self._cancelled:
+            return
+        try:
+            self._on_event(event)
+        except Exception:
+            _log.exception("a request's listener failed; the request is dropped")
+            self._cancelled = True
+
+
+class Engine:
+    """Answers requests of many threads.
+
+    Args:
+        predictor: whose model answers; nobody else may ask it meanwhile.
+        max_rows: answers on their way together; further requests wait.
+        memory_bytes: how much may be kept in mind of pictures that were asked about (what has been read of them, and
+            what the grounding encoder sees), so that the next turn about them need not pay for it again.
+    """
+
+    def __init__(self, predictor: Predictor, *, max_rows: int = MAX_ROWS, memory_bytes: int = MEMORY_BYTES):
+        self._predictor, self._max_rows, self._memory_bytes = predictor, max_rows, memory_bytes
+        self._answering = Answering(predictor.model, predictor.processor, remember=True)
+        self._waiting: deque[Ticket] = deque()
+        self._running: list[Ticket] = []
+        self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
+        self._changed, self._preparing = Condition(), Lock()
+        self._closed = False
+        self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
+        self._thread.start()
+
+    @property
+    def num_waiting(self) -> int:
+        """Requests whose answer has not begun."""
+        return len(self._waiting)
+
+    @property
+    def num_running(self) -> int:
+        """Answers on their way."""
+        return len(self._running)
+
+    def submit(
+        self,
+        image: Image.Image,
+        conversation: Conversation,
+        *,
+        name: str = "",
+        max_new_tokens: int = MAX_NEW_TOKENS,
+        on_event: Callable[[Event | Exception], None],
+    ) -> Ticket:
+        """A request; returns at once.
+
+        Args:
+            image: upright RGB picture.
+            conversation: (instruction, answer with markup) of each turn; the last answer is None.
+            name: what the prediction calls the picture.
+            max_new_tokens: limit of the answer.
+            on_event: called on the engine's thread, must not block; hears words and phrases as they come, at last the
+                prediction, or the exception that ended it.
+
+        Raises:
+            UserError: the instruction is empty, or the conversation leaves no room for an answer.
+            EngineClosedError: the engine has been closed.
+        """
+        with self._preparing:
+            picture = self._picture(image, name)
+            question = self._answering.prepare(picture, conversation, max_new_tokens, streamed=True)
+        ticket = Ticket(question, on_event)
+        with self._changed:
+            if self._closed:
+                raise EngineClosedError("the engine is closed")
+            self._waiting.append(ticket)
+            self._changed.notify_all()
+        return ticket
+
+    def close(self, *, finish: bool = True) -> None:
+        """Take no more requests; finish those that were taken, or drop them with an `EngineClosedError`."""
+        with self._changed:
+            self._closed = True
+            if not finish:
+                for ticket in [*self._running, *self._waiting]:
+                    ticket._tell(EngineClosedError("the engine was closed"))
+                    ticket.cancel()
+            self._changed.notify_all()
+        self._thread.join()
+
+    def _picture(self, image: Image.Image, name: str) -> Picture:
+        """The picture, with what is known of it if it was asked about before."""
+        key = hashlib.blake2b(image.tobytes(), salt=f"{image.width}x{image.height}"[:16].encode()).digest()
+        known = self._pictures.pop(key, None)
+        if known is None or known.name != name:
+            known = Picture(image, name)
+        self._pictures[key] = known
+        while len(self._pictures) > 1 and sum(p.num_bytes for p in self._pictures.values()) > self._memory_bytes:
+            self._pictures.popitem(last=False)
+        return known
+
+    def _run(self) -> None:
+        """The engine's thread."""
+        while self._take():
+            try:
+                self._go_on()
+            except Exception as error:  # told to every request that it ends; the next ones begin afresh
+                _log.exception("the answers on their way failed")
+                for ticket in self._running:
+                    ticket._tell(error)
+                self._running = []
+                self._answering = Answering(self._predictor.model, self._predictor.processor, remember=True)
+
+    def _take(self) -> bool:
+        """Wait for something to do and let waiting requests in; False when all is done and the engine closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._waiting or self._running or self._closed)
+            for ticket in [ticket for ticket in self._running if ticket._cancelled]:
+                if ticket._answer is not None:
+                    self._answering.drop(ticket._answer)
+                self._running.remove(ticket)
+            while self._waiting and len(self._running) < self._max_rows:
+                ticket = self._waiting.popleft()
+                if not ticket._cancelled:
+                    self._running.append(ticket)
+            return bool(self._running or self._waiting or not self._closed)
+
+    def _go_on(self) -> None:
+        """Begin what is new, write one token of everything, and tell what has come."""
+        new = {ticket._question: ticket for ticket in self._running if ticket._answer is None}
+        tickets = {ticket._question: ticket for ticket in self._running}
+        for answer, event in self._answering.begin(list(new)) + self._answering.step():
+            ticket = tickets[answer.question]
+            ticket._answer = answer
+            ticket._tell(event)
+            if isinstance(event, ImagePrediction):
+                self._running.remove(ticket)

@@ -1,0 +1,144 @@
+"""What can be downloaded of a session: the picture with masks, the masks, and its sample in two forms."""
+
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Annotated, NamedTuple
+
+from PIL import Image
+from pydantic import Field, model_validator
+
+from mglmm import viz
+from mglmm.data.export import Options, to_coco
+from mglmm.images import load_image
+from mglmm.schema import Record, Sample, UserError, write_jsonl
+from mglmm.studio.session import Session
+
+LEGIBLE_SIDE_PX = 1024
+"""Smaller pictures are enlarged by a whole factor before masks and labels are drawn. Ours."""
+
+
+class Wanted(Record):
+    """A session, and how its overlay is drawn: the masks of which turn (None: all wholes), and in which manner."""
+
+    session: Session
+    turn: Annotated[int | None, Field(ge=0)] = None
+    opacity: Annotated[float, Field(ge=0, le=1)] = 0.45
+    outlines: bool = True
+    labels: bool = True
+
+    @model_validator(mode="after")
+    def _turn_is_there(self) -> "Wanted":
+        turns = self.session.sample.turns
+        if self.turn is not None and self.turn >= len(turns):
+            raise ValueError(f"turn {self.turn} of a session of {len(turns)}")
+        return self
+
+
+class File(NamedTuple):
+    """A file to download."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+def export(form: str, wanted: Wanted) -> File:
+    """The session in a form of `FORMS`.
+
+    Raises:
+        UserError: an unknown form, or the session's picture cannot be used.
+    """
+    if form not in FORMS:
+        raise UserError(f"no form {form!r}; there are {', '.join(FORMS)}")
+    return FORMS[form](wanted)
+
+
+def to_overlay(wanted: Wanted) -> File:
+    """A PNG of the picture with the masks and labels of one answer."""
+    sample = wanted.session.sample
+    image = picture_of(wanted.session)
+    answer = sample.turns[wanted.turn].answer if wanted.turn is not None else None
+    segments = [sample.segment(i) for i in dict.fromkeys(answer.segment_ids)] if answer else sample.children(None)
+    scale = max(1, -(-LEGIBLE_SIDE_PX // max(image.size)))
+    painted = viz.overlay(
+        image,
+        segments,
+        answer,
+        labels=wanted.labels,
+        scale=scale,
+        opacity=wanted.opacity,
+        outlines=wanted.outlines,
+    )
+    return File(f"{_stem(sample)}-overlay.png", "image/png", _png(painted))
+
+
+def to_masks(wanted: Wanted) -> File:
+    """A ZIP of one PNG for each segment, white on black in the picture's size, named by id and label."""
+    sample = wanted.session.sample
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for segment in sample.segments:
+            name = "-".join([f"{segment.id:03d}", *re.findall(r"\w+", segment.label.lower())])[:80]
+            archive.writestr(f"{name}.png", _png(Image.fromarray(segment.mask)))
+    return File(f"{_stem(sample)}-masks.zip", "application/zip", buffer.getvalue())
+
+
+def to_samples(wanted: Wanted) -> File:
+    """One line of JSON lines in the project's format, as every command about data reads it."""
+    sample = wanted.session.sample
+    return File(f"{_stem(sample)}.jsonl", "application/jsonl", (sample.model_dump_json() + "\n").encode())
+
+
+def to_coco_instances(wanted: Wanted) -> File:
+    """COCO instances, as `mglmm data export coco` writes them."""
+    sample = wanted.session.sample
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "samples.jsonl"
+        write_jsonl(path, [sample])
+        to_coco(path, folder, Options(name="session"))
+        found = json.loads((Path(folder) / "annotations" / "session.json").read_text(encoding="utf-8"))
+    found["images"][0]["file_name"] = sample.image
+    return File(f"{_stem(sample)}-coco.json", "application/json", json.dumps(found, ensure_ascii=False).encode())
+
+
+FORMS: Mapping[str, Callable[[Wanted], File]] = {
+    "overlay": to_overlay,
+    "masks": to_masks,
+    "samples": to_samples,
+    "coco": to_coco_instances,
+}
+"""Name in the address -> what makes the file."""
+
+
+def picture_of(session: Session) -> Image.Image:
+    """The picture of a session, mode RGB.
+
+    Raises:
+        UserError: it cannot be read, or it has not the size of the masks.
+    """
+    try:
+        image = load_image(session.content)
+    except ValueError as error:
+        raise UserError(f"the session: {error}") from None
+    if (image.height, image.width) != session.sample.size:
+        raise UserError(
+            f"the session: its picture is {image.width} x {image.height}, "
+            f"but its masks are {session.sample.size[1]} x {session.sample.size[0]}"
+        )
+    return image
+
+
+def _stem(sample: Sample) -> str:
+    """The name of the picture without folder and ending, safe as the name of a file."""
+    return "-".join(re.findall(r"\w+", PurePosixPath(sample.image).stem)) or "picture"
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    return buffer.getvalue()

@@ -1,0 +1,57 @@
+"""Starting the studio and ending it cleanly."""
+
+import logging
+import threading
+
+from mglmm.arguments import check_port
+from mglmm.engine import Engine
+from mglmm.studio.app import MAX_SESSION_BYTES, make_app
+
+
+def serve(
+    engine: Engine,
+    *,
+    host: str = "127.0.0.1",
+    port: int,
+    share: bool = False,
+    model: str = "default",
+    max_new_tokens: int = 512,
+    stop: threading.Event | None = None,
+) -> None:
+    """Serve the studio until Ctrl-C, or until `stop` is set; prints its address. Closes the engine.
+
+    Args:
+        share: also through a public address of Gradio's relay, which needs the network.
+        model: the name that the page shows.
+
+    Raises:
+        UserError: see `check_port`.
+    """
+    check_port(host, port)
+    app = make_app(engine, model=model, max_new_tokens=max_new_tokens)
+    stop = stop or threading.Event()
+    _, address, public = app.launch(
+        server_name=host,
+        server_port=port,
+        share=share,
+        prevent_thread_lock=True,
+        quiet=True,
+        ssr_mode=False,
+        inline=False,
+        run_history=False,
+        enable_monitoring=False,
+        max_file_size=MAX_SESSION_BYTES,
+        _frontend=False,
+    )
+    try:
+        print(f"mglmm studio: {public or address} (Ctrl-C ends it)", flush=True)
+        stop.wait()
+    except KeyboardInterrupt:
+        print("ended")
+    finally:
+        engine.close(finish=False)
+        blocks = app.get_blocks()
+        # a stream of Gradio's would go on for ever and be waited for; that it is cut off is no error
+        blocks.server.force_exit = True
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        blocks.close(verbose=False)

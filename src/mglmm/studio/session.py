@@ -1,0 +1,117 @@
+"""What the page sends: a question at one level of a picture, and a session, which is a `Sample` with its picture."""
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from mglmm import grounding, masks
+from mglmm.schema import GroundedText, Record, Sample, Segment, check_runs
+
+MAX_INSTRUCTION_CHARACTERS = 2_000
+"""Ours: several times the context of the model in the package; larger models have no use for more either."""
+
+SAME_IOU = 0.7
+"""A mask found inside an object that covers it like this is the object again. Ours, by looking at answers."""
+PART_SHARE = 0.5
+"""A mask with at least this share inside an object is a part of it. Ours: the edge of a part may well stick out."""
+
+_ARTICLE = re.compile(r"^(a|an|the|one|this|that)\s+", re.IGNORECASE)
+_DATA_URL = re.compile(r"^data:image/(?:png|jpeg);base64,")
+
+
+class Said(Record):
+    """An instruction and the answer it got."""
+
+    instruction: str
+    answer: GroundedText
+
+
+class Question(Record):
+    """The next instruction of a conversation about a picture, or about one object in it.
+
+    `focus`: the object that is looked into; None: the whole picture. `first_segment_id`: what the first new segment is
+    called, so that ids are unique in the session.
+    """
+
+    picture: str
+    instruction: Annotated[str, Field(max_length=MAX_INSTRUCTION_CHARACTERS)]
+    turns: tuple[Said, ...] = ()
+    focus: Segment | None = None
+    first_segment_id: Annotated[int, Field(ge=1)] = 1
+
+    @model_validator(mode="after")
+    def _focus_is_whole(self) -> Self:
+        check_runs([self.focus] if self.focus else [])
+        return self
+
+    def conversation(self) -> list[tuple[str, str | None]]:
+        """(instruction, answer with markup) of each turn; the last answer is None."""
+        return [*((t.instruction, grounding.render(t.answer)) for t in self.turns), (self.instruction, None)]
+
+
+class Session(Record):
+    """A session that can be opened again: `picture` is a data URL (PNG or JPEG) of the image of `sample`.
+
+    A turn of the sample that looks into an object has its id in `region_ids`; the turns of one level stand together.
+    """
+
+    format: Literal["mglmm-session"]
+    version: Literal[1]
+    picture: Annotated[str, Field(pattern=_DATA_URL.pattern)]
+    sample: Sample
+
+    @model_validator(mode="after")
+    def _levels_lead_back_up(self) -> Self:
+        known: set[int] = set()
+        for number, turn in enumerate(self.sample.turns):
+            if len(turn.region_ids) > 1 or not known.issuperset(turn.region_ids):
+                raise ValueError(f"turn {number} looks into {list(turn.region_ids)}, which no turn before it names")
+            known.update(turn.answer.segment_ids)
+        return self
+
+    @property
+    def content(self) -> bytes:
+        """The file of the picture.
+
+        Raises:
+            ValueError: it is not Base64.
+        """
+        try:
+            return base64.b64decode(_DATA_URL.sub("", self.picture), validate=True)
+        except binascii.Error as error:
+            raise ValueError(f"the picture is not Base64 ({error})") from None
+
+
+def definite(phrase: str) -> str:
+    """The phrase with "the" for its article, as an instruction names an object that an answer has named.
+
+    >>> definite("a red car"), definite("The sky"), definite("wheels")
+    ('the red car', 'the sky', 'the wheels')
+    """
+    return f"the {_ARTICLE.sub('', phrase.strip())}"
+
+
+def parent_of(segment: Segment, focus: Segment | None) -> int | None:
+    """The id of `focus` if `segment`, found while looking into it, is a part of it; None if it lies elsewhere.
+
+    An answer about an object begins with the object itself: that is the same whole again and no part.
+    """
+    if focus is None:
+        return None
+    own, whole = segment.rle.to_coco(), focus.rle.to_coco()
+    again = definite(segment.label).casefold() == definite(focus.label).casefold()
+    if again or masks.iou_matrix([own], [whole])[0, 0] >= SAME_IOU:
+        return None
+    return focus.id if masks.containment_matrix([own], [whole])[0, 0] >= PART_SHARE else None
+
+
+def placed(segments: Sequence[Segment], question: Question) -> list[Segment]:
+    """New segments of an answer, with the ids and parents that they have in the session."""
+    return [
+        s.model_copy(update={"id": s.id - 1 + question.first_segment_id, "parent": parent_of(s, question.focus)})
+        for s in segments
+    ]

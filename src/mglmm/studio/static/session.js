@@ -1,0 +1,108 @@
+// The session: one picture, what was asked about it and about the objects in it, and every mask that came of it.
+
+/** Turns belong to levels: `focus` is the id of the object that is looked into, null for the whole picture. */
+export class Session {
+  constructor(picture, name, blob) {
+    this.picture = picture; // as the server says: {id, size, uploaded_size, media_type}
+    this.name = name;
+    this.blob = blob; // what is sent again when the server has forgotten it
+    this.segments = new Map(); // id -> {id, rle, label, score, parent, caption, color, shape, turn}
+    this.turns = [];
+    this.fresh = new Set(); // levels whose next turn begins a new conversation
+  }
+
+  /** A new turn, which is not answered yet. */
+  begin(instruction, focus, task) {
+    const earlier = this.thread(focus).some((turn) => turn.state === "done");
+    const turn = {
+      instruction, focus, task, follows: earlier && !this.fresh.has(focus), text: "", spans: [], state: "streaming",
+      times: {}, at: performance.now(),
+    };
+    this.fresh.delete(focus);
+    this.turns.push(turn);
+    return turn;
+  }
+
+  /** The turns of a level, in order. */
+  thread(focus) {
+    return this.turns.filter((turn) => turn.focus === focus);
+  }
+
+  /** What was said before in the conversation that the next turn of a level goes on with. */
+  conversation(turn) {
+    const before = this.thread(turn.focus).filter((one) => one !== turn && one.state === "done");
+    if (!turn.follows) return [];
+    const start = before.findLastIndex((one) => !one.follows);
+    return before.slice(Math.max(start, 0));
+  }
+
+  get nextId() {
+    return Math.max(0, ...this.segments.keys()) + 1;
+  }
+
+  /** The masks of an answer, in the order of its phrases. */
+  segmentsOf(turn) {
+    const ids = [...new Set(turn.spans.flatMap((span) => span.segment_ids))];
+    return ids.map((id) => this.segments.get(id));
+  }
+
+  /** The parts of an object that were found while looking into it. */
+  parts(id) {
+    return [...this.segments.values()].filter((one) => one.parent === id && one.turn.focus === id);
+  }
+
+  /** The objects from the whole picture down to a level. */
+  ancestry(focus) {
+    const found = [];
+    for (let id = focus; id !== null; id = this.segments.get(id).turn.focus) found.unshift(this.segments.get(id));
+    return found;
+  }
+
+  /** The session as a `Sample`; turns that were never answered are left out. */
+  sample() {
+    const told = this.turns.filter((turn) => turn.text);
+    const levels = [...new Set(told.map((turn) => turn.focus))];
+    return {
+      id: this.name, image: this.name, size: this.picture.size, source: "studio",
+      segments: [...this.segments.values()].map(({ id, rle, label, caption, parent, score }) => (
+        { id, rle, label, caption, parent, score })),
+      turns: levels.flatMap((focus) => {
+        const thread = told.filter((turn) => turn.focus === focus);
+        return thread.map((turn, index) => ({
+          task: turn.task, instruction: turn.instruction, answer: { text: turn.text, spans: turn.spans },
+          granularity: focus === null ? null : "part", region_ids: focus === null ? [] : [focus],
+          follows: index > 0 && turn.follows,
+        }));
+      }),
+    };
+  }
+
+  /** Which turn of `sample()` a turn is; null if it is not there. */
+  indexOf(turn) {
+    const told = this.turns.filter((one) => one.text);
+    const levels = [...new Set(told.map((one) => one.focus))];
+    const index = levels.flatMap((focus) => told.filter((one) => one.focus === focus)).indexOf(turn);
+    return index < 0 ? null : index;
+  }
+
+  /** The session of a `Sample` that the server has checked. */
+  static of({ picture, sample }, blob, place) {
+    const session = new Session(picture, sample.image, blob);
+    const segments = new Map(sample.segments.map((segment) => [segment.id, segment]));
+    for (const { task, instruction, answer, region_ids, follows } of sample.turns) {
+      const turn = { instruction, task, follows, focus: region_ids[0] ?? null, text: answer.text, spans: answer.spans,
+        state: "done", times: {} };
+      session.turns.push(turn);
+      answer.spans.forEach((span, order) => {
+        for (const id of span.segment_ids) if (segments.has(id)) session.add(segments.get(id), turn, order, place);
+        span.segment_ids.forEach((id) => segments.delete(id));
+      });
+    }
+    return session;
+  }
+
+  /** Take in a segment; `order` is that of its phrase in the answer; `place` gives its shape and color. */
+  add(segment, turn, order, place) {
+    this.segments.set(segment.id, { ...segment, turn, ...place(segment, order) });
+  }
+}

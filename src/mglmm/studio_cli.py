@@ -1,0 +1,50 @@
+"""The command `mglmm demo`. As in `cli`, everything heavy is imported inside the command."""
+
+import argparse
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from mglmm.arguments import check_port, port_number
+from mglmm.schema import UserError
+
+if TYPE_CHECKING:
+    from mglmm.predict import Predictor
+
+PORT = 7860
+"""Gradio's own, which a Hugging Face Space expects too."""
+
+
+def add_command(
+    commands: Any,
+    add: Callable[..., argparse.ArgumentParser],
+    predictor: "Callable[[argparse.Namespace], Predictor]",
+) -> argparse.ArgumentParser:
+    """Add the command and return its parser; `add(commands, name, function, help)` makes it, `predictor` the model."""
+
+    def _demo(options: argparse.Namespace) -> None:
+        """Serve the web studio until Ctrl-C: ask about pictures in a browser, and look inside their objects."""
+        try:
+            import gradio  # noqa: F401
+        except ImportError:
+            raise UserError("the studio needs Gradio; install mglmm[demo]") from None
+        check_port(options.host, options.port)
+        loaded = predictor(options)
+        from mglmm.engine import Engine
+        from mglmm.studio.launch import serve
+
+        serve(
+            Engine(loaded),
+            host=options.host,
+            port=options.port,
+            share=options.share,
+            model=options.model,
+            max_new_tokens=options.max_new_tokens,
+        )
+
+    command = add(commands, "demo", _demo, "the web studio: ask, see masks grow, look inside objects")
+    command.add_argument(
+        "--host", default="127.0.0.1", metavar="H", help="0.0.0.0: for others too (default: %(default)s)"
+    )
+    command.add_argument("--port", type=port_number, default=PORT, metavar="P", help="(default: %(default)s)")
+    command.add_argument("--share", action="store_true", help="also at a public address of Gradio's relay")
+    return command

@@ -1,0 +1,207 @@
+"""The studio's server without a browser: its addresses, many users at once, and a real engine."""
+
+import asyncio
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from PIL import Image
+
+from mglmm import __version__, predict
+from mglmm.cli import main
+from mglmm.engine import Engine
+from mglmm.schema import GroundedText
+from tests.studio.fake import SCENE
+from tests.studio.server import Studio, free_port
+
+ROOT = Path(__file__).parents[2]
+
+
+def post(studio: Studio, path: str, body: bytes) -> tuple[int, Any]:
+    """Status and JSON of the answer."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(studio.address + path, data=body, method="POST", headers=headers)
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status, json.load(response)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+def ask(studio: Studio, question: dict[str, Any]) -> list[dict[str, Any]]:
+    """The events of an answer, read as any client of Gradio's does."""
+    _, joined = post(studio, "gradio_api/call/ask", json.dumps({"data": [question]}).encode())
+    found = []
+    with urllib.request.urlopen(f"{studio.address}gradio_api/call/ask/{joined['event_id']}") as stream:
+        for block in stream.read().decode().split("\n\n"):
+            name, _, data = block.partition("\ndata: ")
+            if name == "event: generating":
+                found.append(json.loads(data)[0])
+    return found
+
+
+def upload(studio: Studio, path: Path) -> str:
+    return post(studio, "studio/pictures", path.read_bytes())[1]["id"]
+
+
+def test_an_answer_is_told_bit_by_bit(studio: Studio, picture_file: Path) -> None:
+    events = ask(studio, {"picture": upload(studio, picture_file), "instruction": "describe", "first_segment_id": 5})
+    kinds = [event["kind"] for event in events]
+    assert kinds.index("grounded") < len(kinds) - 5 and kinds[-1] == "done"
+    text = "".join(event["text"] for event in events if event["kind"] == "words")
+    assert text == events[-1]["answer"]["text"]
+    spans = [event["span"] for event in events if event["kind"] == "grounded"]
+    assert spans == events[-1]["answer"]["spans"]
+    assert [i for span in spans for i in span["segment_ids"]] == [5, 6, 7, 8]
+    assert [s for e in events if e["kind"] == "grounded" for s in e["segments"]] == events[-1]["segments"]
+
+
+def test_what_a_question_lacks_is_said(studio: Studio, picture_file: Path) -> None:
+    assert ask(studio, {"picture": "unknown", "instruction": "what?"}) == [{"kind": "unknown_picture"}]
+    (event,) = ask(studio, {"instruction": "what?"})
+    assert event == {"kind": "error", "message": "the question, field picture: Field required"}
+    (event,) = ask(studio, {"picture": upload(studio, picture_file), "instruction": " "})
+    assert event["message"].startswith("the instruction is empty")
+    elsewhere = {"id": 1, "label": "a car", "rle": {"size": [1, 1], "counts": "1"}}
+    question = {"picture": upload(studio, picture_file), "instruction": "what?", "focus": elsewhere}
+    assert ask(studio, question)[0]["message"].endswith("its object is of a picture of (1, 1), not (160, 240)")
+    status, told = post(studio, "studio/export/poem", b"{}")
+    assert status == 422 and "field session: Field required" in told["error"]
+    status, told = post(studio, "studio/pictures", b"")
+    assert (status, told) == (422, {"error": "the picture: the file is empty"})
+
+
+def test_many_users_at_once(studio: Studio, picture_file: Path) -> None:
+    """Each gets the whole of its own answer, and they do not wait for one another."""
+    studio.engine.pace = 0.03
+    picture = upload(studio, picture_file)
+    answers: dict[int, str] = {}
+
+    def _user(number: int) -> None:
+        words = "describe" if number % 2 else "where?"
+        answers[number] = ask(studio, {"picture": picture, "instruction": words})[-1]["answer"]["text"]
+
+    users = [threading.Thread(target=_user, args=(number,)) for number in range(12)]
+    for user in users:
+        user.start()
+    most = 0
+    while any(user.is_alive() for user in users):
+        most = max(most, sum(not ticket.ended for ticket in studio.engine.tickets))
+    assert most > 6
+    assert len({answers[n] for n in range(0, 12, 2)}) == 1 and len({answers[n] for n in range(1, 12, 2)}) == 1
+    assert answers[1] == "".join(piece if isinstance(piece, str) else piece[0] for piece in SCENE)
+
+
+def test_the_page_may_fetch_nothing_from_elsewhere(studio: Studio) -> None:
+    with urllib.request.urlopen(studio.address) as response:
+        assert "default-src 'self'" in response.headers["Content-Security-Policy"]
+        page = response.read().decode()
+    static = ROOT / "src" / "mglmm" / "studio" / "static"
+    for text in [page, *(path.read_text(encoding="utf-8") for path in static.iterdir())]:
+        assert "//" not in text.replace("// ", "").replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_real_engine_says_what_asking_says(tiny_model_dir: Path, picture: Image.Image) -> None:
+    pytest.importorskip("gradio")
+    from mglmm.studio.session import Question
+    from mglmm.studio.streaming import answers
+
+    predictor = predict.load(tiny_model_dir)
+    asked = predictor.ask(picture, "What is in it?", max_new_tokens=24)
+    engine = Engine(predictor)
+
+    async def _events() -> list[dict[str, Any]]:
+        question = Question(picture="x", instruction="What is in it?")
+        return [event async for event in answers(engine, picture, question, 24)]
+
+    events = asyncio.run(_events())
+    engine.close()
+    assert GroundedText.model_validate(events[-1]["answer"]) == asked.answer
+    assert [s["rle"]["counts"] for s in events[-1]["segments"]] == [s.rle.counts for s in asked.segments]
+    assert "".join(event["text"] for event in events if event["kind"] == "words") == asked.answer.text
+
+
+def test_a_port_in_use_is_one_line(studio: Studio, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["demo", "--port", str(studio.port)]) == 2
+    assert capsys.readouterr().err.startswith(f"mglmm: cannot listen at 127.0.0.1, port {studio.port} (")
+    assert main(["demo", "--host", "no.such.host.invalid"]) == 2
+    assert main(["demo", "--port", "70000"]) == 2
+    assert "70000" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_the_command_serves_and_ends(tiny_model_dir: Path, picture_file: Path) -> None:
+    """In a process of its own: prints the address, answers, ends with Ctrl-C and exit code 0, also mid-answer."""
+    pytest.importorskip("gradio")
+    port = free_port()
+    command = [sys.executable, "-m", "mglmm", "demo", "--port", str(port), "--model", str(tiny_model_dir)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout and process.stderr
+    assert process.stdout.readline() == f"mglmm studio: http://127.0.0.1:{port}/ (Ctrl-C ends it)\n"
+    studio = Studio(engine=None, port=port)  # type: ignore[arg-type]
+    question = {"picture": upload(studio, picture_file), "instruction": "Describe everything"}
+    assert ask(studio, question)[-1]["kind"] == "done"
+    post(studio, "gradio_api/call/ask", json.dumps({"data": [question]}).encode())
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "Traceback" not in errors
+
+
+LISTENING = """
+import sys
+asked = []
+sys.addaudithook(lambda event, details: asked.append(str(details)) if event == "socket.connect" else None)
+from tests.studio.fake import FakeEngine
+from tests.studio.server import Studio, free_port
+studio = Studio(FakeEngine(), free_port())
+studio.start()
+studio.end()
+assert asked and all("127.0.0.1" in one for one in asked), asked
+"""
+
+
+@pytest.mark.slow
+def test_the_server_talks_to_nobody() -> None:
+    """Neither the studio nor Gradio opens a connection to another machine."""
+    pytest.importorskip("gradio")
+    assert subprocess.run([sys.executable, "-c", LISTENING], cwd=ROOT).returncode == 0
+
+
+@pytest.mark.slow
+def test_the_space_runs(tiny_model_dir: Path, picture_file: Path) -> None:
+    pytest.importorskip("gradio")
+    port = free_port()
+    environment = os.environ | {"MGLMM_MODEL": str(tiny_model_dir), "GRADIO_SERVER_PORT": str(port)}
+    command = [sys.executable, "examples/space/app.py"]
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout and "mglmm studio: http" in process.stdout.readline()
+    studio = Studio(engine=None, port=port)  # type: ignore[arg-type]
+    assert ask(studio, {"picture": upload(studio, picture_file), "instruction": "what?"})[-1]["kind"] == "done"
+    process.send_signal(signal.SIGINT)
+    assert process.wait(20) == 0
+
+
+def test_the_space_names_the_versions_of_the_project() -> None:
+    card = yaml.safe_load((ROOT / "examples/space/README.md").read_text(encoding="utf-8").split("---")[1])
+    pinned = (ROOT / "constraints.txt").read_text(encoding="utf-8").split()
+    assert f"gradio=={card['sdk_version']}" in pinned and (ROOT / "examples/space" / card["app_file"]).is_file()
+    requirements = (ROOT / "examples/space/requirements.txt").read_text(encoding="utf-8")
+    assert requirements.strip() == f"mglmm[demo]=={__version__}"
+
+
+def test_sample_pictures(studio: Studio) -> None:
+    with urllib.request.urlopen(f"{studio.address}studio/samples/0") as response:
+        assert max(Image.open(io.BytesIO(response.read())).size) == 640
+    with pytest.raises(urllib.error.HTTPError, match="404"):
+        urllib.request.urlopen(f"{studio.address}studio/samples/99")

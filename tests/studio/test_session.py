@@ -1,0 +1,194 @@
+"""What the page sends is checked; what is inside an object becomes a part of it."""
+
+import base64
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydantic import ValidationError
+
+from mglmm.instructions import INSTRUCTIONS, expand, sentence_case
+from mglmm.schema import Rle, Segment, UserError, read_line
+from mglmm.studio.export import Wanted, picture_of
+from mglmm.studio.pictures import PictureStore, keep
+from mglmm.studio.session import Question, Session, definite, parent_of, placed
+
+SIZE = (20, 30)
+
+
+def segment(number: int, box: tuple[int, int, int, int], label: str = "a thing") -> Segment:
+    x0, y0, x1, y1 = box
+    mask = np.zeros(SIZE, dtype=bool)
+    mask[y0:y1, x0:x1] = True
+    return Segment(id=number, rle=Rle.from_mask(mask), label=label)
+
+
+CAR = segment(7, (5, 5, 25, 15), "a red car")
+
+
+def png(size_wh: tuple[int, int] = SIZE[::-1]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", size_wh, "teal").save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def session(**changes: Any) -> dict[str, Any]:
+    """A session with a car and its wheel, as JSON."""
+    turns = [
+        {"task": "conversation", "instruction": "what?", "answer": answer(7)},
+        {"task": "mgsc", "instruction": "inside?", "answer": answer(8), "region_ids": [7]},
+    ]
+    segments = [CAR, segment(8, (6, 6, 9, 9)).model_copy(update={"parent": 7})]
+    sample = {
+        "id": "a.png",
+        "image": "a.png",
+        "size": SIZE,
+        "segments": [json.loads(s.model_dump_json()) for s in segments],
+        "turns": turns,
+    }
+    whole = {
+        "format": "mglmm-session",
+        "version": 1,
+        "picture": "data:image/png;base64," + base64.b64encode(png()).decode(),
+        "sample": sample | changes.pop("sample", {}),
+    }
+    return whole | changes
+
+
+def answer(segment_id: int) -> dict[str, Any]:
+    return {"text": "It is this.", "spans": [{"start": 6, "end": 10, "segment_ids": [segment_id]}]}
+
+
+def opened(data: dict[str, Any]) -> Session:
+    return read_line(json.dumps(data), Session, "the session")
+
+
+@pytest.mark.parametrize(
+    ("found", "parent"),
+    [
+        (segment(1, (8, 8, 12, 12), "a wheel"), 7),
+        (segment(1, (20, 8, 28, 12), "a bumper"), 7),  # most of it is inside
+        (segment(1, (23, 8, 29, 12), "a wall"), None),
+        (segment(1, (5, 5, 25, 14), "a vehicle"), None),  # the car again
+        (segment(1, (5, 5, 10, 10), "the red car"), None),  # by name
+        (segment(1, (0, 0, 3, 3), "a bird"), None),
+        (segment(1, (0, 0, 0, 0), "nothing"), None),
+    ],
+)
+def test_parents(found: Segment, parent: int | None) -> None:
+    assert parent_of(found, CAR) == parent
+    assert parent_of(found, None) is None
+
+
+def test_ids_go_on_where_the_session_is() -> None:
+    question = Question(picture="x", instruction="y", focus=CAR, first_segment_id=12)
+    new = placed([segment(1, (8, 8, 12, 12)), segment(2, (0, 0, 3, 3))], question)
+    assert [(s.id, s.parent) for s in new] == [(12, 7), (13, None)]
+
+
+def test_the_conversation_has_the_markup_again() -> None:
+    said = {"instruction": "what?", "answer": answer(7)}
+    question = Question.model_validate({"picture": "x", "instruction": "and?", "turns": [said]})
+    assert question.conversation() == [("what?", "It is <p> this </p> [SEG]."), ("and?", None)]
+
+
+def test_a_focus_is_checked() -> None:
+    damaged = CAR.model_dump(mode="json") | {"rle": {"size": SIZE, "counts": "0"}}
+    with pytest.raises(ValidationError, match="RLE counts fill 0 pixels of 600"):
+        Question.model_validate({"picture": "x", "instruction": "y", "focus": damaged})
+
+
+def test_a_session_is_read() -> None:
+    read = opened(session())
+    assert picture_of(read).size == (30, 20)
+    assert read.sample.segment(8).parent == 7
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"version": 2}, "field version: Input should be 1"),
+        ({"picture": "https://example.org/a.png"}, "field picture: String should match pattern"),
+        ({"sample": {"size": [20, 31]}}, "mask size (20, 30) is not the image's (20, 31)"),
+        ({"sample": {"segments": []}}, "turn 0 names segments [7] that the sample does not hold"),
+    ],
+)
+def test_a_damaged_session_is_refused(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(UserError) as error:
+        opened(session(**changes))
+    assert str(error.value).startswith("the session") and told in str(error.value)
+
+
+def test_levels_lead_back_up() -> None:
+    """A level inside itself would never end."""
+    data = session()
+    data["sample"]["turns"][1]["region_ids"] = [8]
+    with pytest.raises(UserError, match=r"turn 1 looks into \[8\], which no turn before it names"):
+        opened(data)
+
+
+def test_a_picture_of_another_size_is_refused() -> None:
+    wrong = "data:image/png;base64," + base64.b64encode(png((31, 20))).decode()
+    with pytest.raises(UserError, match="its picture is 31 x 20, but its masks are 30 x 20"):
+        picture_of(opened(session(picture=wrong)))
+    with pytest.raises(UserError, match="the picture is not Base64"):
+        picture_of(opened(session(picture="data:image/png;base64,?")))
+
+
+def test_an_overlay_of_no_turn_is_refused() -> None:
+    with pytest.raises(ValidationError, match="turn 2 of a session of 2"):
+        Wanted.model_validate({"session": session(), "turn": 2})
+
+
+def test_kept_pictures_hold_no_metadata_and_stay_the_same() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned to the right
+    exif[0x010F] = "a camera"
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 20), "teal").save(buffer, "JPEG", exif=exif)
+    kept = keep(buffer.getvalue())
+    assert (kept.media_type, kept.size) == ("image/jpeg", (40, 20))
+    assert not Image.open(io.BytesIO(kept.content)).getexif()
+    assert keep(kept.content).content == kept.content
+    other = keep(png())
+    assert keep(other.content).id == other.id != kept.id
+    buffer = io.BytesIO()
+    Image.new("RGBA", (3000, 30)).save(buffer, "WEBP")
+    assert (keep(buffer.getvalue()).media_type, keep(buffer.getvalue()).size) == ("image/png", (20, 2048))
+
+
+def test_the_oldest_picture_is_forgotten() -> None:
+    store = PictureStore(max_bytes=2 * len(png()) + 20)
+    first, second = store.add(png((20, 20))), store.add(png((21, 20)))
+    assert store.get(first.id) == first
+    third = store.add(png((22, 20)))
+    assert store.get(second.id) is None and store.get(first.id) == first and store.get(third.id) == third
+
+
+@pytest.mark.parametrize(
+    ("purpose", "task", "slots"),
+    [
+        ("panoptic_segcap", "Describe everything", {}),
+        ("fine_grained_segcap", "Describe this object", {"object": "{object}"}),
+        ("gcg", "Caption", {}),
+        ("reasoning", "Reason", {"question": "What can one sit on?"}),
+    ],
+)
+def test_tasks_are_worded_as_the_model_was_taught(purpose: str, task: str, slots: dict[str, str]) -> None:
+    page = pytest.importorskip("mglmm.studio.page")
+    (wanted,) = [t.instruction for t in page.TASKS if t.name == task]
+    rng = np.random.default_rng(0)
+    drawn = (expand(template, rng, **slots) for _ in range(4000) for template in INSTRUCTIONS[purpose])
+    assert any(sentence_case(text).rstrip(".") == wanted.rstrip(".") for text in drawn)
+
+
+def test_definite_knows_plain_nouns() -> None:
+    assert [definite(p) for p in ("an old tree", "the sky", "one wheel", "Grass")] == [
+        "the old tree",
+        "the sky",
+        "the wheel",
+        "the Grass",
+    ]

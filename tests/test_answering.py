@@ -1,0 +1,146 @@
+"""Answers as they come: streamed or not, together or alone, they end in the same prediction."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from mglmm import grounding
+from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Picture, Words
+from mglmm.predict import Predictor, load
+from mglmm.schema import UserError
+from tests.test_predict import noise, same
+
+SHORT = 24
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_model_dir: Path) -> Predictor:
+    return load(tiny_model_dir)
+
+
+def check_events(events: list[Event]) -> ImagePrediction:
+    """The prediction at the end, once everything before it is found in it."""
+    *parts, last = events
+    assert isinstance(last, ImagePrediction)
+    assert "".join(part.text for part in parts if isinstance(part, Words)) == last.answer.text
+    told = [part for part in parts if isinstance(part, Grounded)]
+    assert [part.span for part in told] == list(last.answer.spans)
+    by_id = {segment.id: segment for segment in last.segments}
+    for part in told:
+        assert part.segments == tuple(by_id[i] for i in part.span.segment_ids)
+    said = 0
+    for part in parts:
+        said += len(part.text) if isinstance(part, Words) else 0
+        assert not isinstance(part, Grounded) or part.span.end <= said, "a mask comes with words that are there"
+    return last
+
+
+def test_a_stream_ends_in_the_answer(predictor: Predictor, picture: Image.Image) -> None:
+    events = list(predictor.stream(picture, "Segment the disc.", max_new_tokens=SHORT))
+    assert same(check_events(events), predictor.ask(picture, "Segment the disc.", max_new_tokens=SHORT))
+    kinds = [type(event) for event in events]
+    assert kinds.index(Grounded) < len(kinds) - 4, "the first mask does not wait for the whole answer"
+    assert kinds.count(Words) > 3
+
+
+def test_a_stream_refuses_before_its_first_event(predictor: Predictor, picture: Image.Image) -> None:
+    with pytest.raises(UserError, match="is empty"):
+        predictor.stream(picture, " ")
+
+
+def test_a_stream_that_is_left_is_forgotten(predictor: Predictor, picture: Image.Image) -> None:
+    chat = predictor.chat(picture)
+    stream = chat.stream("Segment the disc.", max_new_tokens=SHORT)
+    next(stream)
+    del stream
+    assert chat.turns == []
+    answer = check_events(list(chat.stream("Segment the disc.", max_new_tokens=SHORT)))
+    assert same(answer, predictor.ask(picture, "Segment the disc.", max_new_tokens=SHORT))
+    assert chat.turns == [answer]
+
+
+def test_a_chat_goes_on_from_turns_said_before(predictor: Predictor, picture: Image.Image) -> None:
+    """With and without what the model has read of them: the same answer."""
+    chat = predictor.chat(picture)
+    first = chat.ask("Segment the disc.", max_new_tokens=SHORT)
+    second = chat.ask("And the ground?", max_new_tokens=SHORT)
+    again = predictor.chat(picture, [(first.instruction, first.answer)])
+    assert same(again.ask("And the ground?", max_new_tokens=SHORT), second)
+
+
+def test_what_was_read_is_not_read_again(predictor: Predictor, picture: Image.Image) -> None:
+    lengths: list[int] = []
+    decoder = predictor.model.lmm.get_decoder()
+    hook = decoder.register_forward_pre_hook(
+        lambda _, __, given: lengths.append(given["inputs_embeds"].shape[1]), with_kwargs=True
+    )
+    try:
+        chat = predictor.chat(picture)
+        chat.ask("Segment the disc.", max_new_tokens=SHORT)
+        whole = lengths[0]
+        lengths.clear()
+        chat.ask("And the ground?", max_new_tokens=SHORT)
+        history = [(chat.turns[0].instruction, grounding.render(chat.turns[0].answer)), ("And the ground?", None)]
+        num_tokens = len(predictor.processor.conversation_ids(history)[0])
+        assert lengths[0] <= num_tokens - whole, "the second turn reads no picture"
+        lengths.clear()
+        predictor.ask_many([(picture, "Segment the disc."), (picture, "What is it?")], max_new_tokens=SHORT)
+        assert lengths[0] == whole and lengths[1] < whole, "two questions about one picture read it once"
+    finally:
+        hook.remove()
+
+
+def test_answers_that_join_and_are_dropped(predictor: Predictor) -> None:
+    """The events of each are its own, whoever comes and goes beside it."""
+    answering = Answering(predictor.model, predictor.processor)
+    pictures = [Picture(noise(seed, (30 + seed, 20))) for seed in range(4)]
+    asked = ["What?", "Segment the red car on the road.", "Hello, you.", "And the dog?"]
+    questions = [
+        answering.prepare(picture, [(text, None)], SHORT, streamed=seed != 2)
+        for seed, (picture, text) in enumerate(zip(pictures, asked, strict=True))
+    ]
+    events = answering.begin(questions[:2])
+    events += answering.step() + answering.step()
+    dropped = next(answer for answer in answering.answers if answer.question is questions[0])
+    answering.drop(dropped)
+    events += answering.begin(questions[2:])
+    while answering.answers:
+        events += answering.step()
+    assert not any(isinstance(e, ImagePrediction) for a, e in events if a.question is questions[0])
+    for seed in (1, 2, 3):
+        own = [event for answer, event in events if answer.question is questions[seed]]
+        alone = predictor.ask(pictures[seed].image, asked[seed], max_new_tokens=SHORT)
+        assert same(check_events(own) if seed != 2 else own[-1], alone)
+    assert len([1 for answer, _ in events if answer.question is questions[2]]) == 1, "not streamed: only the prediction"
+
+
+def test_a_picture_keeps_few_conversations(predictor: Predictor, picture: Image.Image) -> None:
+    answering = Answering(predictor.model, predictor.processor, remember=True)
+    seen = Picture(picture)
+    for number in range(6):
+        answering.begin([answering.prepare(seen, [(f"What is {number}?", None)], 4)])
+        while answering.answers:
+            answering.step()
+    assert len(seen.prefixes) == 4
+    assert seen.num_bytes > sum(prefix.num_bytes for prefix in seen.prefixes)
+    longest = seen.prefixes[-1]
+    seen.remember(longest)
+    assert seen.prefixes.count(longest) == 1, "what goes on from another takes its place"
+
+
+def test_raw_text_comes_token_by_token(predictor: Predictor) -> None:
+    """Whatever the tokens are: the text of the first ones only grows, but for the space at its end."""
+    from mglmm.model.conversation import AnswerText, decode_answer
+
+    tokenizer = predictor.processor.tokenizer
+    generator = torch.Generator().manual_seed(3)
+    for _ in range(50):
+        ids = torch.randint(0, len(tokenizer), (40,), generator=generator).tolist()
+        text, before = AnswerText(tokenizer), ""
+        for count, token in enumerate(ids, start=1):
+            text.add(token)
+            assert text.raw == decode_answer(tokenizer, ids[:count])
+            assert text.raw.startswith(before.rstrip("\ufffd")) or grounding.SEG in text.raw
+            before = text.raw

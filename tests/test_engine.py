@@ -1,0 +1,148 @@
+"""Requests of many threads: each hears its own answer, the same as alone; they are cancelled, finished or dropped."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from queue import Queue
+from threading import Event as Signal
+
+import pytest
+from PIL import Image
+
+from mglmm.answering import Event, ImagePrediction
+from mglmm.engine import Engine, EngineClosedError
+from mglmm.predict import Predictor, load
+from mglmm.schema import UserError
+from tests.test_answering import SHORT, check_events
+from tests.test_predict import noise, same
+
+INSTRUCTIONS = ["What?", "Segment the red car on the road.", "Hello, you.", "And the dog?", "Say."]
+
+
+class Listener:
+    """Collects the events of a request."""
+
+    def __init__(self) -> None:
+        self.events: Queue[Event | Exception] = Queue()
+
+    def all(self) -> list[Event]:
+        """Every event up to the last one, which ends the request."""
+        heard: list[Event] = []
+        while True:
+            event = self.events.get(timeout=60)
+            if isinstance(event, Exception):
+                raise event
+            heard.append(event)
+            if isinstance(event, ImagePrediction):
+                assert self.events.empty()
+                return heard
+
+
+@pytest.fixture(scope="module")
+def predictor(tiny_model_dir: Path) -> Predictor:
+    return load(tiny_model_dir)
+
+
+@pytest.fixture
+def engine(predictor: Predictor) -> Iterator[Engine]:
+    engine = Engine(predictor, max_rows=3)
+    yield engine
+    engine.close(finish=False)
+
+
+def submit(engine: Engine, image: Image.Image, text: str, limit: int = SHORT) -> Listener:
+    listener = Listener()
+    engine.submit(image, [(text, None)], max_new_tokens=limit, on_event=listener.events.put)
+    return listener
+
+
+def test_more_requests_than_rows_are_answered_as_alone(engine: Engine, predictor: Predictor) -> None:
+    images = [noise(seed, (20 + seed, 30)) for seed in range(3)]
+    asked = [(images[number % 3], INSTRUCTIONS[number % 5], 4 + 3 * (number % 7)) for number in range(15)]
+    listeners = [submit(engine, *question) for question in asked]
+    answers = [check_events(listener.all()) for listener in listeners]
+    engine.close()
+    for answer, (image, text, limit) in zip(answers, asked, strict=True):
+        assert same(answer, predictor.ask(image, text, max_new_tokens=limit))
+    assert (engine.num_waiting, engine.num_running) == (0, 0)
+
+
+def test_what_cannot_be_asked_is_refused_at_once(engine: Engine, picture: Image.Image) -> None:
+    with pytest.raises(UserError, match="is empty"):
+        submit(engine, picture, " ")
+    with pytest.raises(UserError, match="no room"):
+        submit(engine, picture, "word " * 600)
+
+
+def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.Image) -> None:
+    begun, heard = Signal(), []
+
+    def listen(event: Event | Exception) -> None:
+        heard.append(event)
+        begun.set()
+        ticket_known.wait(10)
+
+    ticket_known = Signal()
+    ticket = engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=listen)
+    assert begun.wait(30)
+    ticket.cancel()
+    ticket_known.set()
+    submit(engine, picture, "And the dog?").all()
+    assert len(heard) == 1
+    assert engine.num_running == 0
+
+
+def test_a_listener_that_fails_is_dropped_and_nobody_else(engine: Engine, picture: Image.Image) -> None:
+    def fail(event: Event | Exception) -> None:
+        raise OSError("gone")
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=SHORT, on_event=fail)
+    assert check_events(submit(engine, picture, "Say.").all()).segments
+
+
+def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
+    engine: Engine, predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(predictor.model, "decode_masks", broken)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            submit(engine, picture, "What?").all()
+    assert check_events(submit(engine, picture, "What?").all()).segments
+
+
+@pytest.mark.parametrize("finish", [True, False])
+def test_closing_finishes_or_drops(predictor: Predictor, picture: Image.Image, finish: bool) -> None:
+    engine = Engine(predictor, max_rows=1)
+    listeners = [submit(engine, picture, text, 60) for text in INSTRUCTIONS]
+    engine.close(finish=finish)
+    if finish:
+        for listener in listeners:
+            check_events(listener.all())
+    else:
+        with pytest.raises(EngineClosedError):
+            listeners[-1].all()
+    with pytest.raises(EngineClosedError):
+        submit(engine, picture, "Say.")
+    engine.close()
+
+
+def test_pictures_are_found_by_content_and_forgotten_by_memory(predictor: Predictor) -> None:
+    seen: list[int] = []
+    encode: Callable[..., object] = predictor.model.encode_grounding
+    engine = Engine(predictor, memory_bytes=10**7)
+    predictor.model.encode_grounding = lambda pixels: (seen.append(len(pixels)), encode(pixels))[1]  # type: ignore
+    try:
+        for _ in range(3):
+            submit(engine, noise(1, (30, 20)), "What?").all()
+        assert seen == [1], "the same picture in other objects"
+        submit(engine, noise(2, (20, 30)), "What?").all()
+        assert seen == [1, 1]
+        engine._memory_bytes = 1
+        submit(engine, noise(3, (20, 30)), "What?").all()
+        submit(engine, noise(1, (30, 20)), "What?").all()
+        assert seen == [1, 1, 1, 1]
+    finally:
+        del predictor.model.encode_grounding
+        engine.close()
