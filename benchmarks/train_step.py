@@ -5,7 +5,7 @@
 Makes the checkpoint `small` of `benchmarks.models` with SAM at 1024 pixels (Llama 512 x 8 layers, CLIP 256 x 6 at 224
 pixels, SAM 384 x 6; random weights, float32) and `--images` pictures of the world, and trains LoRA, `seg_projector` and
 the mask decoder on them, two images a step, three referring conversations each in one packed row. The encoder does
-some 70 % of the operations, as SAM ViT-H does beside a language model of 0.5 to 1 billion weights; beside 7 billion it
+two thirds of the operations, as SAM ViT-H does beside a language model of 0.5 to 1 billion weights; beside 7 billion it
 does 20 %.
 
 * plain: the language model alone, the same rows, LoRA: forward, backward, AdamW;
