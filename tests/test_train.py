@@ -1,12 +1,9 @@
 """Training moves what the recipe says and nothing else; a run that was cut short ends as if it had not been."""
 
 import json
-import os
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -282,24 +279,6 @@ def test_two_micro_batches_are_one_batch(base: Path, tmp_path: Path) -> None:
         assert one[step] == pytest.approx(many[step], rel=1e-4)  # float32 sums in another order
     for name, value in one_weights.items():
         torch.testing.assert_close(value, many_weights[name], rtol=1e-3, atol=1e-5)
-
-
-@pytest.mark.slow
-def test_two_processes_are_one_process_with_the_whole_batch(base: Path, tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    one = train(write_recipe(base, tmp_path / "one", trainer={"per_device_train_batch_size": 4}))
-    recipe = write_recipe(base, tmp_path / "two")
-    script = "import sys; from mglmm.train import train; train(sys.argv[1])"
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29511"]
-    (tmp_path / "script.py").write_text(script)
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    subprocess.run(
-        [*launcher, str(tmp_path / "script.py"), str(recipe)], check=True, env=environment, capture_output=True
-    )
-    two = losses(tmp_path / "two" / "run")
-    for step, values in losses(one.parent).items():
-        assert values == pytest.approx(two[step], rel=1e-4)
 
 
 def test_a_data_worker_changes_nothing(base: Path, tmp_path: Path) -> None:

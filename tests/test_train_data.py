@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from mglmm.data.balance import Step
 from mglmm.data.export import Options, export
 from mglmm.schema import write_jsonl
 from mglmm.train import TrainRecipe
@@ -60,13 +61,13 @@ def test_caps_and_families(folder: Path) -> None:
     a = {"source": "samples", "paths": [str(folder / "a.jsonl")], "cap": 2}
     b = {"source": "samples", "paths": [str(folder / "b")], "tasks": ["semantic"]}
     chosen = recipe([a, b], batches="family")
-    mixed = make_mixture(chosen, chosen.data, 40, 0, images_per_step=4)
+    mixed = make_mixture(chosen, chosen.data, 40, 0, step=Step(4))
     steps = [{mixed[k].sample.id[0] for k in range(start, start + 4)} for start in range(0, 40, 4)]
     assert all(len(step) == 1 for step in steps) and set.union(*steps) == {"a", "b"}
     seen = Counter(mixed[k].sample.id for k in range(40))
     assert sum(name.startswith("a") for name in seen) == 2
     one = recipe([{**a, "family": "x"}, {**b, "family": "x"}], batches="family")
-    mixed = make_mixture(one, one.data, 40, 0, images_per_step=40)
+    mixed = make_mixture(one, one.data, 40, 0, step=Step(40))
     assert {mixed[k].sample.id[0] for k in range(40)} == {"a", "b"}
 
 

@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from torch.utils.data import BatchSampler, DataLoader, SequentialSampler
 
+from mglmm.data.augment import crop_sample, mirror, random_crop
+from mglmm.data.balance import Step
 from mglmm.data.mixture import (
     BLOCK,
     MAX_SHUFFLED,
@@ -19,9 +21,6 @@ from mglmm.data.mixture import (
     SampleSource,
     WorldSource,
     block_counts,
-    crop_sample,
-    mirror,
-    random_crop,
 )
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn, UserError, write_jsonl
 
@@ -64,6 +63,9 @@ class Numbered:
 
     def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
         return picture(f"{self.name}{index}")
+
+    def peek(self, index: int) -> Sample:
+        return self.load(index, np.random.default_rng())[1]
 
 
 def mixture(lengths: dict[str, int], weights: dict[str, float], length: int = 10**6, seed: int = 0) -> Mixture:
@@ -155,7 +157,7 @@ def in_families(length: int = 10**6, step_items: int = 6, seed: int = 0) -> Mixt
     shares = {"a": 1.0, "b": 3.0, "c": 2.0, "d": 2.0}
     families = {"a": "refer", "b": "refer", "c": "caption", "d": "d"}
     sources = {name: Numbered(name, n) for name, n in lengths.items()}
-    return Mixture(sources, shares, length=length, seed=seed, families=families, step_items=step_items)
+    return Mixture(sources, shares, length=length, seed=seed, families=families, step=Step(step_items))
 
 
 @settings(max_examples=20, deadline=None)
@@ -182,8 +184,8 @@ def test_families_honour_weights_and_see_every_image_once_before_any_twice() -> 
 def test_families_must_fit() -> None:
     sources = {"a": Numbered("a", 3)}
     with pytest.raises(ValueError, match="must name"):
-        Mixture(sources, {"a": 1.0}, length=5, families={"b": "x"}, step_items=2)
-    with pytest.raises(ValueError, match="at least 1"):
+        Mixture(sources, {"a": 1.0}, length=5, families={"b": "x"}, step=Step(2))
+    with pytest.raises(ValueError, match="step be given"):
         Mixture(sources, {"a": 1.0}, length=5, families={"a": "x"})
 
 

@@ -11,10 +11,10 @@ from typing import Any
 
 import httpx2
 import pytest
-from mglmm.answering import Words
-from mglmm.engine import EngineClosedError
 from PIL import Image
 
+from mglmm.answering import Words
+from mglmm.engine import EngineClosedError
 from mglmm.schema import UserError
 from mglmm.serve.limits import Limits
 from mglmm.serve.pictures import data_url

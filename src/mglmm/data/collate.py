@@ -2,13 +2,18 @@
 
 import zlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import torch
 from PIL import Image
 
+from mglmm.data.features import FeatureStore, picture_key
 from mglmm.masks import CocoRle
 from mglmm.schema import Sample, Turn
+
+FEATURES = "grounding_features."
+"""How the names of features in a batch begin."""
 
 IGNORED = -100
 """Label of tokens that carry no loss (torch's cross_entropy default)."""
@@ -27,7 +32,9 @@ class ExampleMaker(Protocol):
 
     tokenizer: Any
 
-    def example(self, image: Any, conversations: Any, segment_masks: Any, with_image: bool = True) -> dict[str, Any]:
+    def example(
+        self, image: Any, conversations: Any, segment_masks: Any, with_image: bool, with_grounding: bool
+    ) -> dict[str, Any]:
         """One training example."""
         ...
 
@@ -94,6 +101,7 @@ def visibility(conversation: torch.Tensor) -> torch.Tensor:
     return (seen | torch.eye(length, dtype=torch.bool))[:, None]
 
 
+@dataclass(frozen=True)
 class Collator:
     """Makes batches, B images with R rows and M trained `[SEG]` in all:
 
@@ -111,23 +119,19 @@ class Collator:
     With `words` there are also word_index int[3, K] and word_share float[K]: what each image token should stand for.
     With `points` points float[B', P, 2], point_index and point_share: the same for points of the grounding frame.
     Items without conversations give a batch of pixels and these alone.
+
+    With `features` what the grounding encoder makes of the images is taken from there. Then the batch has, instead of
+    their pixels, `grounding_keys` uint8[B', `KEY_BYTES`], `grounding_known` bool[B'], float16 tensors named
+    `FEATURES` + name of those that are known, and the pixels of the others (absent if there is none).
     """
 
-    def __init__(
-        self,
-        processor: ExampleMaker,
-        with_image: bool = True,
-        packed: bool = False,
-        grounded_share: float = 1.0,
-        words: bool = False,
-        points: bool = False,
-    ):
-        self.processor = processor
-        self.with_image = with_image
-        self.packed = packed
-        self.grounded_share = grounded_share
-        self.words = words
-        self.points = points
+    processor: ExampleMaker
+    with_image: bool = True
+    packed: bool = False
+    grounded_share: float = 1.0
+    words: bool = False
+    points: bool = False
+    features: FeatureStore | None = None
 
     def __call__(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """The batch of these items."""
@@ -142,6 +146,7 @@ class Collator:
                 item.conversations,
                 {s.id: s.rle.to_coco() for s in item.sample.segments},
                 with_image=self.with_image,
+                with_grounding=False,
             )
             for item in items
         ]
@@ -153,13 +158,12 @@ class Collator:
                 for i, e in enumerate(examples)
                 for ids, labels in zip(e["input_ids"], e["labels"], strict=True)
             ]
-        grounded = examples[:num_grounded]
         batch = {
             "input_ids": _padded([row.ids for _, row in rows], self.processor.tokenizer.pad_token_id),
             "labels": _padded([row.labels for _, row in rows], IGNORED),
             "row_image_index": torch.tensor([i for i, _ in rows]),
-            "grounding_pixel_values": torch.stack([e["grounding_pixel_values"] for e in grounded]),
-            "mask_labels": torch.cat([e["mask_labels"] for e in grounded]),
+            **self._grounding([item.image for item in items[:num_grounded]]),
+            "mask_labels": torch.cat([e["mask_labels"] for e in examples[:num_grounded]]),
         }
         conversation = _padded([row.conversation for _, row in rows], -1)
         if self.packed:
@@ -175,9 +179,23 @@ class Collator:
         """The pixels that the losses without text need."""
         images = [item.image for item in items]
         pixels = self.processor.pixels(images) if self.words else {}
-        if self.points:
-            pixels["grounding_pixel_values"] = self.processor.grounding_pixels(images[:num_grounded])
-        return pixels
+        return pixels | self._grounding(images[:num_grounded]) if self.points else pixels
+
+    def _grounding(self, images: Sequence[Image.Image]) -> dict[str, torch.Tensor]:
+        """What the grounding encoder sees of these images, or what it has made of them."""
+        if self.features is None:
+            return {"grounding_pixel_values": self.processor.grounding_pixels(images)}
+        keys = [picture_key(image) for image in images]
+        found = [self.features.load(key) for key in keys]
+        known = [tensors for tensors in found if tensors is not None]
+        batch = {
+            "grounding_keys": torch.tensor([list(key) for key in keys], dtype=torch.uint8),
+            "grounding_known": torch.tensor([tensors is not None for tensors in found]),
+        }
+        for name in known[0] if known else ():
+            batch[FEATURES + name] = torch.stack([tensors[name] for tensors in known])
+        unknown = [image for image, tensors in zip(images, found, strict=True) if tensors is None]
+        return batch | ({"grounding_pixel_values": self.processor.grounding_pixels(unknown)} if unknown else {})
 
     def _words(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """word_index and word_share of all images."""

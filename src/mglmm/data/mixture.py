@@ -6,7 +6,7 @@ ranks and workers share the stream without repeats or gaps: each simply asks for
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
@@ -17,11 +17,12 @@ import numpy as np
 from PIL import Image
 from torch.utils.data import Dataset
 
-from mglmm import masks
+from mglmm.data.augment import mirror, random_crop
+from mglmm.data.balance import Size, Step, deal, size_of
 from mglmm.data.collate import TrainItem
 from mglmm.data.records import Records
 from mglmm.data.tasks import choose_conversations, without_uscdf
-from mglmm.schema import Rle, Sample, Segment, Turn, UserError
+from mglmm.schema import Sample, Turn, UserError
 
 BLOCK = 1000
 """Items after which every source has had exactly its share. Ours: weights are honoured to 0.1 %."""
@@ -29,9 +30,6 @@ BLOCK = 1000
 MAX_SHUFFLED = 2**20
 """Sources up to this length are shuffled anew in every epoch; longer ones (seeds of the world) are run through in
 order from a random place, since a permutation of 2^30 numbers does not fit into memory."""
-
-MIN_CROP_AREA_PX = 40
-"""A segment that a crop leaves fewer pixels of is dropped. Ours, as in `data.photos`."""
 
 
 class Source(Protocol):
@@ -43,6 +41,10 @@ class Source(Protocol):
 
     def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
         """Image `index` (0 <= index < len) with its record; `rng` drives augmentation."""
+        ...
+
+    def peek(self, index: int) -> Sample | None:
+        """The record that `load` gives, if it can be had without drawing anything or reading the image; else None."""
         ...
 
 
@@ -68,6 +70,9 @@ class WorldSource:
         """The picture of seed `start + index`; `rng` is not used: the seed says it all."""
         return self.make(self.start + index, self.size)
 
+    def peek(self, index: int) -> None:
+        """Nothing is known of a picture before it is drawn."""
+
 
 class SampleSource:
     """Images and records of files of samples (`mglmm.data.records`), which stay on disk.
@@ -92,6 +97,11 @@ class SampleSource:
     def load(self, index: int, rng: np.random.Generator) -> tuple[Image.Image, Sample]:
         """Image and record `index` as they are; `rng` is not used."""
         return self[index]
+
+    def peek(self, index: int) -> Sample:
+        """Record `index`."""
+        which = bisect_right(self._ends, index)
+        return self._files[which][index - (self._ends[which - 1] if which else 0)]
 
 
 class Photos(Protocol):
@@ -136,6 +146,9 @@ class PhotoSource:
                 return image, sample.model_copy(update={"turns": turns})
         raise UserError("there is nothing to say about any of the photos; check their segments and the tasks asked for")
 
+    def peek(self, index: int) -> None:
+        """The turns are made of what is left of the image."""
+
 
 class Capped:
     """At most `count` of a source's images, chosen by `seed`, always the same."""
@@ -153,6 +166,10 @@ class Capped:
         """Image `index` of those that are left."""
         return self._source.load(_shuffled(self._key, index, len(self._source)), rng)
 
+    def peek(self, index: int) -> Sample | None:
+        """The record of image `index` of those that are left."""
+        return self._source.peek(_shuffled(self._key, index, len(self._source)))
+
 
 class Mixture(Dataset[TrainItem]):
     """A map-style dataset of `length` items drawn from weighted sources.
@@ -169,11 +186,12 @@ class Mixture(Dataset[TrainItem]):
         uscdf: answer in the unified SegCap data format; False: `mglmm.data.tasks.without_uscdf`, an ablation.
         families: name -> family. All `step_items` items of a step then come from one family, each family as often as
             the weights of its sources say; what is said above of blocks of items holds for blocks of steps.
-        step_items: number of items of a step, over all ranks; needed with `families`.
+        step: what a step is made of, over all ranks; needed with `families`.
+        balanced: deal the items of a step out anew (`mglmm.data.balance`); needs `step`.
 
     Raises:
-        ValueError: names of sources, weights and families differ, `families` without `step_items`, or a weight is too
-            small to be drawn in a block.
+        ValueError: names of sources, weights and families differ, `families` or `balanced` without `step`, or a weight
+            is too small to be drawn in a block.
     """
 
     def __init__(
@@ -187,7 +205,8 @@ class Mixture(Dataset[TrainItem]):
         task_weights: Mapping[str, float] | None = None,
         uscdf: bool = True,
         families: Mapping[str, str] | None = None,
-        step_items: int = 0,
+        step: Step | None = None,
+        balanced: bool = False,
     ) -> None:
         if set(sources) != set(weights):
             raise ValueError(f"sources {sorted(sources)} and weights {sorted(weights)} differ")
@@ -201,9 +220,13 @@ class Mixture(Dataset[TrainItem]):
         self._uscdf = uscdf
         self._families: _Families | None = None
         if families is not None:
-            if set(families) != set(weights) or step_items < 1:
-                raise ValueError(f"families {families} must name {sorted(weights)}, and step_items be at least 1")
-            self._families = _Families.of([(families[name], weights[name]) for name in self.names], step_items)
+            if set(families) != set(weights) or step is None:
+                raise ValueError(f"families {families} must name {sorted(weights)}, and step be given")
+            self._families = _Families.of([(families[name], weights[name]) for name in self.names], step.items)
+        if balanced and step is None:
+            raise ValueError("balanced needs step")
+        self._dealt = step if balanced else None
+        self._last_deal: tuple[int, list[int]] = (-1, [])
 
     def __len__(self) -> int:
         """The number of items."""
@@ -225,18 +248,40 @@ class Mixture(Dataset[TrainItem]):
         """
         if not 0 <= item < self._length:
             raise IndexError(f"item {item} of a mixture of {self._length}")
+        if self._dealt is not None:
+            number, position = divmod(item, self._dealt.items)
+            if self._last_deal[0] != number:
+                self._last_deal = (number, self._deal(number, self._dealt))
+            item = number * self._dealt.items + self._last_deal[1][position]
         name, index = self.place(item)
         rng = np.random.default_rng((self._seed, item))
         with _Naming(f"while making item {item}: image {index} of source {name!r}"):
             image, sample = self._sources[self.names.index(name)].load(index, rng)
             if not sample.turns:
                 raise ValueError(f"sample {sample.id} holds no turns")
-            conversations = choose_conversations(
-                sample.conversations, rng, self._conversations_per_image, self._task_weights
-            )
+            conversations = self._chosen(sample, rng)
             if not self._uscdf:
                 conversations = [[without_uscdf(turn) for turn in turns] for turns in conversations]
             return TrainItem(image, sample, [list(turns) for turns in conversations])
+
+    def _chosen(self, sample: Sample, rng: np.random.Generator) -> Sequence[Sequence[Turn]]:
+        """The conversations of a sample that are trained on."""
+        return choose_conversations(sample.conversations, rng, self._conversations_per_image, self._task_weights)
+
+    def size(self, item: int) -> Size | None:
+        """The size of `item`, if its record can be had without its image."""
+        name, index = self.place(item)
+        sample = self._sources[self.names.index(name)].peek(index)
+        if sample is None:
+            return None
+        return size_of(self._chosen(sample, np.random.default_rng((self._seed, item))))
+
+    def _deal(self, number: int, step: Step) -> list[int]:
+        """The order of the items of a step; those whose size is not known count as the mean of the others."""
+        found = [self.size(item) for item in range(number * step.items, (number + 1) * step.items)]
+        known = [size for size in found if size is not None]
+        mean = Size(*(sum(values) // max(len(known), 1) for values in zip((0, 0), *map(astuple, known), strict=True)))
+        return deal([mean if size is None else size for size in found], step)
 
 
 @dataclass(frozen=True)
@@ -332,52 +377,3 @@ class _Naming:
         """Add the note; never swallow."""
         if error is not None:
             error.add_note(self._note)
-
-
-def mirror(image: Image.Image, sample: Sample) -> tuple[Image.Image, Sample]:
-    """Image and record flipped left to right. The turns are dropped: they may say "left"."""
-    segments = tuple(s.model_copy(update={"rle": Rle.from_mask(s.mask[:, ::-1])}) for s in sample.segments)
-    flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return flipped, sample.model_copy(update={"segments": segments, "turns": ()})
-
-
-def random_crop(
-    image: Image.Image, sample: Sample, rng: np.random.Generator, min_share: float = 0.35
-) -> tuple[Image.Image, Sample]:
-    """A random rectangle of an image with the segments that can still be seen; the turns are dropped.
-
-    The rectangle covers `min_share`..1 of the area and keeps the aspect ratio to within a factor 4/3. A crop that
-    leaves no segment is given up for the whole image.
-    """
-    height, width = sample.size
-    scale = np.sqrt(rng.uniform(min_share, 1.0))
-    stretch = np.exp(rng.uniform(-0.5, 0.5) * np.log(4 / 3))
-    crop_h, crop_w = min(height, round(height * scale * stretch)), min(width, round(width * scale / stretch))
-    top, left = int(rng.integers(height - crop_h + 1)), int(rng.integers(width - crop_w + 1))
-    cropped = crop_sample(sample, (left, top, left + crop_w, top + crop_h))
-    if not cropped.segments:
-        return image, sample.model_copy(update={"turns": ()})
-    return image.crop((left, top, left + crop_w, top + crop_h)), cropped
-
-
-def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
-    """The record of the part of an image inside `box` (xyxy, pixels, exclusive), without turns.
-
-    A segment with fewer than `MIN_CROP_AREA_PX` pixels left is dropped, and its label is no longer exhaustive: a
-    sliver of the thing may still be seen, so its absence is not certain. A part whose whole is gone becomes a whole.
-    """
-    left, top, right, bottom = box
-    size = (bottom - top, right - left)
-    if not sample.segments:
-        return sample.model_copy(update={"size": size, "turns": ()})
-    cut = masks.decode_many([s.rle.to_coco() for s in sample.segments])[:, top:bottom, left:right]
-    area = cut.sum(axis=(1, 2))
-    kept = {s.id for s, pixels in zip(sample.segments, area, strict=True) if pixels >= MIN_CROP_AREA_PX}
-    slivers = {s.label for s, pixels in zip(sample.segments, area, strict=True) if 0 < pixels < MIN_CROP_AREA_PX}
-    segments: list[Segment] = []
-    for segment, mask in zip(sample.segments, cut, strict=True):
-        if segment.id in kept:
-            parent = segment.parent if segment.parent in kept else None
-            segments.append(segment.model_copy(update={"rle": Rle.from_mask(mask), "parent": parent}))
-    exhaustive = tuple(label for label in sample.exhaustive if label not in slivers)
-    return sample.model_copy(update={"size": size, "segments": tuple(segments), "turns": (), "exhaustive": exhaustive})

@@ -133,6 +133,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         attention_mask: torch.Tensor | None = None,
         pixel_values: torch.Tensor | None = None,
         grounding_pixel_values: torch.Tensor | None = None,
+        grounding_features: sam.GroundingFeatures | None = None,
         row_image_index: torch.Tensor | None = None,
         labels: torch.Tensor | None = None,
         mask_labels: torch.Tensor | None = None,
@@ -174,7 +175,9 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         if features is not None and word_index is not None and word_share is not None:
             output.word_loss = losses.word_loss(self._words_of(features.tokens), word_index, word_share)
             output.loss = self.config.word_loss_weight * output.word_loss
-        seen = None if grounding_pixel_values is None else self.encode_grounding(grounding_pixel_values)
+        seen = grounding_features
+        if grounding_pixel_values is not None:
+            seen = self.encode_grounding(grounding_pixel_values)
         if seen is not None and points is not None and point_index is not None and point_share is not None:
             output.point_loss = losses.word_loss(self._words_at(seen, points), point_index, point_share)
             output.loss = _sum(output.loss, self.config.point_loss_weight * output.point_loss)

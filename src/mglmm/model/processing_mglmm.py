@@ -150,6 +150,7 @@ class MGLMMProcessor(ProcessorMixin):
         conversations: Sequence[Sequence[Turn]],
         segment_masks: Mapping[int, masks.CocoRle],
         with_image: bool = True,
+        with_grounding: bool = True,
     ) -> dict[str, Any]:
         """One training example: an image with several conversations, whose encoders run once.
 
@@ -158,6 +159,7 @@ class MGLMMProcessor(ProcessorMixin):
             conversations: each a list of turns that follow one another.
             segment_masks: RLE by segment id, in the image's size.
             with_image: False leaves the language model blind, so that `[SEG]` can only speak of the words before it.
+            with_grounding: False leaves out what the grounding encoder sees.
 
         Returns:
             input_ids, labels: a list of int lists, one per conversation; mask_labels: bool[M, h, w] in order of the
@@ -175,8 +177,9 @@ class MGLMMProcessor(ProcessorMixin):
             "input_ids": [ids for ids, _ in rows],
             "labels": [labels for _, labels in rows],
             "mask_labels": in_frame[[unique.index(i) for i in wanted]],
-            "grounding_pixel_values": self.grounding_pixels([image])[0],
         }
+        if with_grounding:
+            example["grounding_pixel_values"] = self.grounding_pixels([image])[0]
         if inputs is not None:
             example["image_inputs"] = inputs
         return example

@@ -5,7 +5,7 @@ layer of the encoder, SAM 2 and its kin two maps of higher resolution. `FAMILIES
 difference this module hides.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,21 @@ class GroundingFeatures:
             tuple(level[index] for level in self.early),
         )
 
+    def tensors(self) -> dict[str, torch.Tensor]:
+        """All of it by name; `from_tensors` puts it together again."""
+        maps = {"high_resolution": self.high_resolution, "early": self.early}
+        levels = {f"{name}.{number}": level for name, of in maps.items() for number, level in enumerate(of)}
+        return {"image_embeddings": self.image_embeddings, **levels}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, torch.Tensor]) -> "GroundingFeatures":
+        """What `tensors` took apart."""
+        maps = {
+            name: tuple(tensors[f"{name}.{number}"] for number in range(sum(f"{name}." in key for key in tensors)))
+            for name in ("high_resolution", "early")
+        }
+        return cls(tensors["image_embeddings"], **maps)
+
     @staticmethod
     def join(parts: "Sequence[GroundingFeatures]") -> "GroundingFeatures":
         """The features of the images of all parts, in their order."""
@@ -62,10 +77,12 @@ class MaskFamily:
 
     encode: (model, pixel values) -> features, with gradients (the models' own `get_image_embeddings` has none).
     decoder_inputs: features of M masks -> what the mask decoder takes of them beside the image embedding.
+    encoder: names of the modules and parameters that make the features; no other weight moves them.
     """
 
     encode: Callable[[Any, torch.Tensor], GroundingFeatures]
     decoder_inputs: Callable[[GroundingFeatures], dict[str, Any]]
+    encoder: tuple[str, ...] = ("vision_encoder",)
 
 
 def _encode_plain(sam: Any, pixel_values: torch.Tensor) -> GroundingFeatures:
@@ -93,7 +110,11 @@ _HQ = MaskFamily(
     _encode_hq,
     lambda features: {"intermediate_embeddings": list(features.early), "hq_token_only": False},
 )
-_PYRAMID = MaskFamily(_encode_pyramid, lambda features: {"high_resolution_features": list(features.high_resolution)})
+_PYRAMID = MaskFamily(
+    _encode_pyramid,
+    lambda features: {"high_resolution_features": list(features.high_resolution)},
+    ("vision_encoder", "mask_decoder.conv_s0", "mask_decoder.conv_s1", "no_memory_embedding"),
+)
 
 FAMILIES: dict[str, MaskFamily] = {
     "sam": _PLAIN,

@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mglmm.train.sharding import complete_state
 from mglmm.train.trainer import PARTS, GroundingTrainer
 
-SHOWN = ("loss", *PARTS, "grad_norm", "learning_rate", "samples_per_s", "data_wait_share")
+SHOWN = ("loss", *PARTS, "grad_norm", "learning_rate", "samples_per_s", "data_wait_share", "mfu")
 """Figures on the console; the JSON-lines log and TensorBoard have all of them."""
 
 
@@ -27,7 +28,7 @@ class Steering(TrainerCallback):
     ) -> None:
         """Start the clock."""
         self._trainer.clock.start(state.global_step, self._spent)
-        self._trainer.start_window()
+        self._trainer.speed.start(state.global_step)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Look at the clock."""
@@ -42,6 +43,8 @@ class Steering(TrainerCallback):
             control.should_save = True
         if control.should_save:
             self._saved_at = clock.spent
+            if self._trainer.recipe.sharded and self._trainer.optimizer is not None:
+                complete_state(self._trainer.optimizer)
 
 
 class JsonLog(TrainerCallback):

@@ -16,6 +16,7 @@ from mglmm.predict import Predictor
 from mglmm.schema import Task
 from mglmm.train.recipe import Evaluation, TrainRecipe
 from mglmm.train.setup import make_mixture
+from mglmm.train.sharding import outermost_gathered
 from mglmm.train.trainer import PARTS, weighted_loss
 
 SCORED: dict[Task, ScorerKind] = {
@@ -59,7 +60,11 @@ class HeldOut:
             size = self._args.per_device_train_batch_size
             self._batches = [self._collator(items[i : i + size]) for i in range(0, len(items), size)]
             self._asked = list(_questions(items))[: self._plan.answers]
-        return self._losses(model) | (self._answers(_plain(model)) if self._asked else {})
+        figures = self._losses(model)
+        if self._asked:
+            with outermost_gathered(model):
+                figures |= self._answers(_plain(model))
+        return figures
 
     def _items(self) -> list[TrainItem]:
         data = make_mixture(self._recipe, self._plan.data, self._plan.samples, HELD_OUT_SEED)

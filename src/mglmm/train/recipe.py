@@ -21,8 +21,6 @@ OWNED_TRAINER_KEYS = {
     "remove_unused_columns": "nothing: always off",
     "train_sampling_strategy": "nothing: the mixture orders its items itself",
     "num_train_epochs": "trainer.max_steps or max_minutes: the mixture has no end",
-    "fsdp": "several processes (torchrun): sharded training is not there yet",
-    "deepspeed": "several processes (torchrun): sharded training is not there yet",
     "dataloader_drop_last": "nothing: the mixture has no end",
 }
 """Settings of TrainingArguments that this project decides -> what to set instead."""
@@ -165,7 +163,8 @@ class TrainRecipe(Recipe):
     mask_threshold: float | None = None
     """The logit above which a pixel belongs to a mask, from now on (`MGLMMProcessor`); null: as it was."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Type in which the weights are held; keep float32 for weights that are trained in full."""
+    """Type in which the weights are held. With `trainer.bf16` those that are trained are in float32 nevertheless;
+    without it keep float32 for weights that are trained in full."""
 
     data: Annotated[tuple[Data, ...], Field(min_length=1)]
     task_weights: dict[str, float] = Field(default_factory=dict)
@@ -178,15 +177,23 @@ class TrainRecipe(Recipe):
     """What a step sees: images of all entries of `data`, or only of entries of one `family`, another one each step."""
     packed: bool = False
     """Put all conversations about an image into one row that holds its tokens once (`mglmm.data.collate`)."""
+    balanced: bool = False
+    """Deal the images of each step out anew, so that processes have equally many tokens and masks and rows of a
+    micro-batch are equally long (`mglmm.data.balance`). The step stays the same, but for the order of its sums."""
     grounded_share: Annotated[float, Field(gt=0, le=1)] = 1.0
     """Share of each batch's images whose masks are trained too; the others train the text alone, which is cheaper."""
     with_image: bool = True
     """False: the language model does not see the image, so a `[SEG]` can only speak of the words before it."""
+    cache_grounding: str | None = None
+    """Folder where the features of a frozen grounding encoder are kept, in float16: it runs once for each image
+    (`mglmm.data.features`). Runs of the same encoder share it; null: the encoder runs in every step."""
 
     trainable: Annotated[tuple[str, ...], Field(min_length=1)] = (".*",)
     """What is trained in full; everything else is frozen (with LoRA: but for the adapters)."""
     lora: dict[str, Any] | None = None
     """Given to `peft.LoraConfig` as it stands."""
+    quantize: Literal["bnb-8bit", "bnb-4bit"] | None = None
+    """Hold the language model's frozen weights in 8 or 4 bits (QLoRA; needs `lora`). The result is whole again."""
     lr_groups: dict[str, float] = Field(default_factory=dict)
     """Pattern -> factor on the learning rate; the first pattern that matches counts."""
     loss: LossWeights = LossWeights()
@@ -204,6 +211,33 @@ class TrainRecipe(Recipe):
     evaluate: Evaluation | None = None
     seed: int = 0
     """Order of the data and random numbers; with another one in each stage, each sees other images of the world."""
+
+    @property
+    def sharded(self) -> bool:
+        """Whether each process holds only a part of the weights, or of their optimizer's state."""
+        return bool(self.trainer.get("fsdp") or self.trainer.get("deepspeed"))
+
+    @model_validator(mode="after")
+    def _can_be_spread_and_squeezed(self) -> "TrainRecipe":
+        """What sharding, quantisation and cached features cannot go together with."""
+        if self.quantize is not None and self.lora is None:
+            raise ValueError("quantize needs lora: weights of few bits are not trained themselves")
+        for key, wanted in (
+            ("ema_decay", self.ema_decay),
+            ("quantize", self.quantize),
+            ("loss.points", self.loss.points),
+        ):
+            if self.sharded and wanted:
+                raise ValueError(f"{key} cannot be had with trainer.fsdp or trainer.deepspeed; leave one of them out")
+        if self.balanced and self.grounded_share < 1:
+            raise ValueError("balanced needs grounded_share: 1; it would choose which images come with their masks")
+        if self.cache_grounding is not None:
+            for number, entry in enumerate(self.data):
+                if isinstance(entry, WorldData) and entry.cap is None:
+                    raise ValueError(f"cache_grounding: data.{number}: the world never ends; give it a cap")
+                if not isinstance(entry, WorldData) and entry.augment:
+                    raise ValueError(f"cache_grounding: data.{number}: augment changes its images; set augment: false")
+        return self
 
     @model_validator(mode="after")
     def _consistent(self) -> "TrainRecipe":

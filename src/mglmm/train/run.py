@@ -3,9 +3,9 @@
 import json
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,18 @@ from transformers.utils.logging import disable_progress_bar
 
 from mglmm.atomic import atomic_folder
 from mglmm.config import load_recipe
+from mglmm.data.balance import Step
 from mglmm.data.collate import Collator
 from mglmm.model.lora import add_lora, merge
 from mglmm.schema import UserError
 from mglmm.train.callbacks import ConsoleLog, JsonLog, Measuring, Steering
+from mglmm.train.frozen import open_store
 from mglmm.train.measure import HeldOut
 from mglmm.train.recipe import OWNED_TRAINER_KEYS, TrainRecipe
-from mglmm.train.selection import freeze_all_but
+from mglmm.train.selection import freeze_all_but, keep_in_float32
 from mglmm.train.setup import load_model, make_mixture
+from mglmm.train.sharding import check_engine, check_sharded, own_weights, rebuilt
+from mglmm.train.speed import Work
 from mglmm.train.trainer import EMA_FILE, RUN_FILE, GroundingTrainer, checkpoints
 
 FREE_KEYS = {"output", "evaluate", "checkpoint_minutes", "save_dtype"}
@@ -38,6 +42,7 @@ FREE_TRAINER_KEYS = {
     "report_to",
     "per_device_train_batch_size",
     "gradient_accumulation_steps",
+    "activation_checkpointing",
 }
 """What may change when a run goes on (besides `trainer.dataloader_*`): nothing here moves the weights. The two batch
 sizes may, as long as their product with the number of processes stays (a run may go on with fewer processes)."""
@@ -83,7 +88,7 @@ def train_model(
     recipe: TrainRecipe,
     model: PreTrainedModel,
     processor: Any,
-    collator: Callable[[list[Any]], dict[str, torch.Tensor]],
+    collator: Collator,
 ) -> Path:
     """The folder of the trained model, after training `model` in place.
 
@@ -94,16 +99,23 @@ def train_model(
     output = Path(recipe.output)
     output.mkdir(parents=True, exist_ok=True)
     args = training_arguments(recipe)
-    images_per_step = args.train_batch_size * args.gradient_accumulation_steps * args.world_size
-    checkpoint, spent = last_checkpoint(recipe, images_per_step)
+    check_engine(args)
+    step = Step(args.train_batch_size, args.gradient_accumulation_steps, args.world_size)
+    checkpoint, spent = last_checkpoint(recipe, step.items)
     trained: nn.Module = model
     if recipe.lora is None:
         freeze_all_but(model, recipe.trainable)
     else:
         trained = add_lora(model, recipe.lora, recipe.trainable)
-    data = make_mixture(recipe, recipe.data, args.max_steps * images_per_step, recipe.seed, images_per_step)
+    if args.bf16 or args.fp16:
+        keep_in_float32(trained)
+    data = make_mixture(recipe, recipe.data, args.max_steps * step.items, recipe.seed, step)
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
-    trainer = GroundingTrainer(trained, args, recipe, data, measure, data_collator=collator)
+    features = open_store(recipe, trained, processor)
+    collate = replace(collator, features=features)
+    work = Work.of(trained, processor, encoder_runs=features is None)
+    trainer = GroundingTrainer(trained, args, recipe, data, measure, features, work, data_collator=collate)
+    check_sharded(trainer)
     if checkpoint is not None and trainer.ema is not None:
         trainer.ema.load(checkpoint / EMA_FILE, int(checkpoint.name.rsplit("-", 1)[1]))
     trainer.remove_callback(PrinterCallback)
@@ -140,6 +152,7 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
         "dataloader_num_workers": num_workers,
         "dataloader_persistent_workers": num_workers > 0,
         "dataloader_prefetch_factor": 4 if num_workers > 0 else None,
+        "ddp_find_unused_parameters": True,  # a process whose images have no masks does not reach the mask decoder
         "logging_steps": 20,
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
@@ -246,6 +259,9 @@ def save_result(trainer: GroundingTrainer, processor: Any) -> Path:
     if trainer.ema is not None:
         trainer.ema.copy_to_model()
     model = trainer.accelerator.unwrap_model(trainer.model, keep_torch_compile=False)
+    weights = own_weights(trainer, trainer.recipe)
+    if trainer.args.should_save and weights is not None:
+        model = rebuilt(trainer.recipe, weights)
     if trainer.args.should_save and isinstance(model, PeftModel):
         with atomic_folder(output / "adapter") as folder:
             model.save_pretrained(str(folder))

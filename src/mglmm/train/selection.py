@@ -35,6 +35,13 @@ def freeze_all_but(model: nn.Module, patterns: Sequence[str]) -> list[str]:
     return trained
 
 
+def keep_in_float32(model: nn.Module) -> None:
+    """Hold what is trained in float32, whatever the rest is held in: bfloat16 rounds small updates away."""
+    for parameter in model.parameters():
+        if parameter.requires_grad and parameter.is_floating_point():
+            parameter.data = parameter.data.float()
+
+
 def check_patterns(field: str, patterns: Sequence[str], names: Sequence[str]) -> None:
     """Nothing, if every pattern matches one of the names.
 

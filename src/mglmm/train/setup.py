@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
+from peft import prepare_model_for_kbit_training
 from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
 import mglmm
 from mglmm.data import photos
+from mglmm.data.balance import Step
 from mglmm.data.mixture import Capped, Mixture, PhotoSource, SampleSource, Source, WorldSource
-from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
 from mglmm.schema import UserError
 from mglmm.train.recipe import Build, Data, PhotoData, TrainRecipe, WorldData
 from mglmm.train.trainer import checkpoints
@@ -21,12 +24,11 @@ from mglmm.world.samples import world_sample
 
 
 def make_mixture(
-    recipe: TrainRecipe, data: Sequence[Data], length: int, seed: int, images_per_step: int | None = None
+    recipe: TrainRecipe, data: Sequence[Data], length: int, seed: int, step: Step | None = None
 ) -> Mixture:
-    """`length` items of the sources in `data`, mixed by weight; with `images_per_step` in steps as `recipe.batches`."""
+    """`length` items of the sources in `data`, mixed by weight; with `step` in such steps as the recipe wants."""
     names = [f"{number}:{entry.source}" for number, entry in enumerate(data)]
     families = {name: entry.family or name for name, entry in zip(names, data, strict=True)}
-    in_steps = images_per_step is not None and recipe.batches == "family"
     return Mixture(
         {name: make_source(entry, recipe.seed) for name, entry in zip(names, data, strict=True)},
         {name: entry.weight for name, entry in zip(names, data, strict=True)},
@@ -35,8 +37,9 @@ def make_mixture(
         conversations_per_image=recipe.conversations_per_image,
         task_weights=recipe.task_weights,
         uscdf=recipe.uscdf,
-        families=families if in_steps else None,
-        step_items=images_per_step or 0,
+        families=families if step is not None and recipe.batches == "family" else None,
+        step=step,
+        balanced=step is not None and recipe.balanced,
     )
 
 
@@ -63,6 +66,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     """
     if recipe.build is not None:
         model, processor = new_model(recipe, recipe.build)
+    elif recipe.quantize is not None:
+        model, processor = quantized_model(recipe, recipe.quantize)
     else:
         folder = model_folder(recipe.model)
         model = MGLMMForConditionalGeneration.from_pretrained(folder)
@@ -85,12 +90,24 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
         raise UserError(f"packed: {kind} gives its image tokens positions of its own; set packed: false")
     if recipe.mask_threshold is not None:
         processor.mask_threshold = recipe.mask_threshold
+    if recipe.quantize is not None:
+        return model, processor
     cast: nn.Module = model
     cast.to(getattr(torch, recipe.dtype))
-    for layer in cast.modules():
-        if isinstance(layer, nn.Conv2d):  # on a CPU 1.5 times as fast, forward and backward, with the channels last
-            layer.to(memory_format=torch.channels_last)
+    if not recipe.sharded:  # only contiguous weights can be
+        for layer in cast.modules():
+            if isinstance(layer, nn.Conv2d):  # on a CPU 1.5 times as fast, forward and backward, with the channels last
+                layer.to(memory_format=torch.channels_last)
     return model, processor
+
+
+def quantized_model(recipe: TrainRecipe, kind: str) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
+    """The model of a recipe on the device of this process, ready for adapters: the language model in few bits, all
+    other weights in float32 (arXiv 2305.14314; `trainer.bf16` computes in bfloat16)."""
+    device = PartialState(cpu=bool(recipe.trainer.get("use_cpu"))).device
+    how = loading.Loading(device=device, dtype=recipe.dtype, quantize=kind)
+    model, processor = loading.load_model(model_folder(recipe.model), how)
+    return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), processor
 
 
 def new_model(recipe: TrainRecipe, plan: Build) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:

@@ -18,11 +18,14 @@ from torch.utils.data import DataLoader, SequentialSampler
 from transformers import SchedulerType, Trainer, TrainingArguments
 from transformers.trainer_utils import PREFIX_CHECKPOINT_DIR
 
+from mglmm.data.features import FeatureStore
 from mglmm.data.mixture import Mixture
 from mglmm.schema import UserError
 from mglmm.train.ema import Ema
+from mglmm.train.frozen import FrozenEncoder
 from mglmm.train.recipe import TrainRecipe
 from mglmm.train.selection import frozen_modules, parameter_groups
+from mglmm.train.speed import Speed, Work
 
 PARTS = ("lm_loss", "mask_bce", "mask_dice", "iou_error", "word_loss", "point_loss")
 """The scalar losses of the model's output, in the order of the loss weights."""
@@ -94,6 +97,8 @@ class GroundingTrainer(Trainer):
 
     Args:
         measure: given the model in evaluation mode, returns held-out figures.
+        features: where the features of the frozen grounding encoder are kept; None: it runs in every step.
+        work: what a step costs, for the logs.
     """
 
     def __init__(
@@ -103,6 +108,8 @@ class GroundingTrainer(Trainer):
         recipe: TrainRecipe,
         data: Mixture,
         measure: Callable[[nn.Module], dict[str, float]] | None = None,
+        features: FeatureStore | None = None,
+        work: Work | None = None,
         **kwargs: Any,
     ):
         args._n_gpu = min(args.n_gpu, 1)  # several devices without torchrun: use one, never DataParallel
@@ -116,10 +123,10 @@ class GroundingTrainer(Trainer):
         self.clock = Clock(recipe.max_minutes, args.max_steps)
         self.ema = None if recipe.ema_decay is None else Ema(model, recipe.ema_decay)
         self._frozen = frozen_modules(model)
+        self._encoder = None if features is None else FrozenEncoder(features, self.accelerator)
         self._sums = torch.zeros(len(PARTS), device=args.device)
         self._num_batches = 0
-        self._waited = 0.0
-        self._window = (time.monotonic(), 0)
+        self.speed = Speed(work, args.device)
         self._staging: Path | None = None
         self._shape = SchedulerType(args.lr_scheduler_type).value
         if self.clock.max_minutes is not None and self._shape not in SHAPES:
@@ -153,7 +160,7 @@ class GroundingTrainer(Trainer):
         """The micro-batches of one step, and float[4]: their mean counts (see `_counts`)."""
         started = time.monotonic()
         batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
-        self._waited += time.monotonic() - started
+        self.speed.wait(time.monotonic() - started)
         counts = sum((_counts(batch).to(device) for batch in batches), torch.zeros(4, device=device))
         counts = self.accelerator.reduce(counts, "sum")
         return batches, counts / (max(len(batches), 1) * self.args.world_size)
@@ -173,6 +180,9 @@ class GroundingTrainer(Trainer):
         """
         for module in self._frozen:
             module.eval()
+        if self._encoder is not None:
+            inputs = self._encoder(model, inputs)
+        self.speed.add(inputs, self._train_batch_size)
         outputs = model(**inputs)
         loss, parts = weighted_loss(outputs, self.weights, _counts(inputs), torch.as_tensor(num_items_in_batch))
         self._sums += parts
@@ -188,7 +198,7 @@ class GroundingTrainer(Trainer):
         self.model_wrapped.eval()
         with contextlib.nullcontext() if self.ema is None else self.ema.applied():
             figures = {f"held_out_{name}": value for name, value in self._measure(self.model_wrapped).items()}
-        self._window = (self._window[0] + time.monotonic() - started, self._window[1])  # not training time
+        self.speed.pause(time.monotonic() - started)
         self.log(figures)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, figures)
         return figures
@@ -228,7 +238,7 @@ class GroundingTrainer(Trainer):
     # logs
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Adds the parts of the loss, images per second and the share of time spent waiting for data.
+        """Adds the parts of the loss, time and speed.
 
         Raises:
             FloatingPointError: the loss is not finite.
@@ -242,22 +252,11 @@ class GroundingTrainer(Trainer):
     def _drain(self) -> dict[str, float]:
         """Means since the last call, over all ranks."""
         means = self.accelerator.reduce(self._sums / self._num_batches, "mean").tolist()
-        now, step = time.monotonic(), self.state.global_step
-        then, last_step = self._window
-        seconds = max(now - then, 1e-9)
-        logs = dict(zip(PARTS, means, strict=True))
-        logs["samples_per_s"] = (step - last_step) * self.get_total_train_batch_size(self.args) / seconds
-        logs["data_wait_share"] = min(1.0, self._waited / seconds)
-        logs["minutes"] = self.clock.spent / 60
-        if torch.cuda.is_available():
-            logs["peak_memory_gib"] = torch.cuda.max_memory_allocated() / 2**30
+        logs = dict(zip(PARTS, means, strict=True)) | {"minutes": self.clock.spent / 60}
+        logs |= self.speed.figures(self.state.global_step, self.get_total_train_batch_size(self.args))
         self._sums.zero_()
-        self._num_batches, self._waited, self._window = 0, 0.0, (now, step)
+        self._num_batches = 0
         return logs
-
-    def start_window(self) -> None:
-        """Begin to measure speed now."""
-        self._window, self._waited = (time.monotonic(), self.state.global_step), 0.0
 
     # checkpoints
 
