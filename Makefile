@@ -13,7 +13,7 @@ help:  ## list the targets
 # Made again whenever the dependencies change; the code itself is installed editable.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,demo,serve,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,supervision,demo,serve,dev]'
 	@touch $@
 
 studio: $(STAMP)  ## the web studio with the model in the package, at http://127.0.0.1:7860/

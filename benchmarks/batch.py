@@ -24,7 +24,7 @@ QUESTIONS = (
     "How many things are there?",
 )
 NUM_PICTURES = 8
-BATCH_SIZES = (1, 4, 16, 32)
+BATCH_SIZES = (1, 16, 32)
 
 
 def main() -> None:
