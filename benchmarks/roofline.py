@@ -41,7 +41,8 @@ def against_limits(predictor: Predictor, repeats: int) -> str:
     """Tokens a second against the bandwidth, the grounding encoder against the peak."""
     model = predictor.model
     gigabytes, teraflops = bandwidth(model.device, repeats), peak(model.device, model.dtype, repeats)
-    weights = sum(p.nbytes for p in model.lmm.get_decoder().parameters()) + model.get_output_embeddings().weight.nbytes
+    layers = sum(p.nbytes for p in model.lmm.get_decoder().layers.parameters())
+    weights = layers + model.get_output_embeddings().weight.nbytes
     rows: list[tuple[str, str]] = [
         ("memory bandwidth, GB/s", f"{gigabytes:.0f}"),
         ("peak of multiplications, TFLOP/s", f"{teraflops:.2f}"),

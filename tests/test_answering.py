@@ -1,15 +1,18 @@
 """Answers as they come: streamed or not, together or alone, they end in the same prediction."""
 
+import time
 from pathlib import Path
+from random import Random
 
 import pytest
 import torch
+from benchmarks import script
 from PIL import Image
 
 from mglmm import grounding
 from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Picture, Words
 from mglmm.predict import Predictor, load
-from mglmm.schema import UserError
+from mglmm.schema import GroundedText, UserError
 from tests.test_predict import noise, same
 
 SHORT = 24
@@ -128,6 +131,36 @@ def test_a_picture_keeps_few_conversations(predictor: Predictor, picture: Image.
     longest = seen.prefixes[-1]
     seen.remember(longest)
     assert seen.prefixes.count(longest) == 1, "what goes on from another takes its place"
+
+
+def test_streams_of_any_tokens_add_up(predictor: Predictor, picture: Image.Image) -> None:
+    """Random answers within the markup, blank phrases and half characters among them."""
+    tokenizer = predictor.processor.tokenizer
+    config = predictor.model.config
+    start, end, seg = config.phrase_start_token_id, config.phrase_end_token_id, config.seg_token_id
+    plain = [i for i in range(len(tokenizer)) if i not in tokenizer.all_special_ids and i not in (start, end, seg)]
+    blank = tokenizer(" ", add_special_tokens=False)["input_ids"]
+    random = Random(5)
+    for _ in range(60):
+        ids: list[int] = []
+        while len(ids) < 30:
+            inside = blank * random.randint(1, 2) if random.random() < 0.3 else random.choices(plain, k=2)
+            ids += random.choices([*plain, *blank * 20], k=random.randint(0, 3))
+            ids += [start, *inside, end, *[seg] * random.randint(1, 2)]
+        way = script.scripted(predictor, [*ids, tokenizer.eos_token_id])
+        events = way.begin([way.prepare(Picture(picture), [("Say.", None)], 60, streamed=True)])
+        while way.answers:
+            events += way.step()
+        check_events([event for _, event in events])
+
+
+def test_a_long_history_is_refused_at_a_glance(predictor: Predictor, picture: Image.Image) -> None:
+    said = GroundedText(text="Yes.")
+    for history in ([("Is it?", said)] * 5_000, [("word " * 2_000_000, said)]):
+        begin = time.perf_counter()
+        with pytest.raises(UserError, match="too long"):
+            predictor.chat(picture, history).ask("And now?")
+        assert time.perf_counter() - begin < 2
 
 
 def test_raw_text_comes_token_by_token(predictor: Predictor) -> None:

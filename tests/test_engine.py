@@ -6,6 +6,7 @@ from queue import Queue
 from threading import Event as Signal
 
 import pytest
+from benchmarks import script
 from PIL import Image
 
 from mglmm.answering import Event, ImagePrediction
@@ -131,6 +132,70 @@ def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
     assert check_events(submit(engine, picture, "What?").all()).segments
 
 
+def silent(predictor: Predictor) -> list[int]:
+    """Tokens of an answer whose first three give no text, and which then has words and a mask."""
+    tokenizer = predictor.processor.tokenizer
+    silence = tokenizer.bos_token_id
+    return [silence] * 3 + script.answer_of(predictor, 12, 1)
+
+
+def test_an_answer_that_begins_without_text_is_begun_once(engine: Engine, predictor: Predictor) -> None:
+    engine._answering._decoding.markup = script.Script(predictor.model, silent(predictor))
+    listeners = [submit(engine, noise(seed, (30, 20)), "What?", 40) for seed in range(5)]
+    answers = [check_events(listener.all()) for listener in listeners]
+    assert len({answer.answer for answer in answers}) == 1
+    assert engine._answering.answers == [] and engine._answering._decoding.rows == []
+
+
+def test_a_question_that_cannot_be_begun_ends_alone(
+    engine: Engine, predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on = Signal(), Signal()
+    listener = Listener()
+
+    def listen(event: Event | Exception) -> None:
+        listener.events.put(event)
+        begun.set()
+        go_on.wait(30)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=60, on_event=listen)
+    assert begun.wait(30)
+    begin = engine._answering.begin
+
+    def broken(questions: list[object]) -> object:
+        if questions:
+            raise RuntimeError("this picture cannot be seen")
+        return begin([])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(engine._answering, "begin", broken)
+        other = submit(engine, picture, "Say.")
+        go_on.set()
+        with pytest.raises(RuntimeError, match="cannot be seen"):
+            other.all()
+    check_events(listener.all())
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_thread_that_has_died(
+    predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = Engine(predictor, max_rows=1)
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError("the device is lost")
+
+    monkeypatch.setattr(engine._answering, "step", broken)
+    monkeypatch.setattr("mglmm.engine.Answering", broken)
+    listeners = [submit(engine, picture, text) for text in INSTRUCTIONS[:3]]
+    for listener in listeners:
+        with pytest.raises((RuntimeError, EngineClosedError)):
+            listener.all()
+    with pytest.raises(EngineClosedError):
+        submit(engine, picture, "Say.")
+    engine.close()
+
+
 @pytest.mark.parametrize("finish", [True, False])
 def test_closing_finishes_or_drops(predictor: Predictor, picture: Image.Image, finish: bool) -> None:
     engine = Engine(predictor, max_rows=1)
@@ -142,6 +207,7 @@ def test_closing_finishes_or_drops(predictor: Predictor, picture: Image.Image, f
     else:
         with pytest.raises(EngineClosedError):
             listeners[-1].all()
+        assert engine.num_waiting == engine.num_running == 0
     with pytest.raises(EngineClosedError):
         submit(engine, picture, "Say.")
     engine.close()

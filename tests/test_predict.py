@@ -1,5 +1,6 @@
 """The predictor: right types and sizes, batched = one by one, chat = its own history, errors in plain words."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +98,22 @@ def test_a_batch_equals_one_by_one(predictor: Predictor) -> None:
     in_parts = predictor.ask_many(questions, batch_size=3, max_new_tokens=SHORT)
     assert all(same(a, b) for a, b in zip(batch, in_parts, strict=True))
     assert predictor.ask_many([]) == []
+
+
+def test_pictures_that_are_made_when_they_are_asked_for(predictor: Predictor) -> None:
+    class Lazy(Sequence[tuple[Image.Image, str]]):
+        def __len__(self) -> int:
+            return 4
+
+        def __getitem__(self, index: int) -> tuple[Image.Image, str]:  # type: ignore[override]
+            if index >= len(self):
+                raise IndexError
+            return noise(index, (30, 20)), "What?"
+
+    answers = predictor.ask_many(Lazy(), batch_size=2, max_new_tokens=SHORT)
+    assert all(
+        same(a, predictor.ask(*question, max_new_tokens=SHORT)) for a, question in zip(answers, Lazy(), strict=True)
+    )
 
 
 def test_a_shared_picture_is_encoded_once(predictor: Predictor, num_encoded: list[int]) -> None:

@@ -22,6 +22,9 @@ from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
 _ROOM_FOR_ANSWER = 16
 """Tokens that an answer must at least have room for; ours: a short grounded phrase takes about ten."""
 
+_TOKENS_OF_TURN, _LETTERS = 6, 32
+"""A turn has at least so many tokens (who speaks, a word, the end, twice), a token hardly ever that many letters."""
+
 _NUM_PREFIXES = 4
 """Conversations about one picture that are kept in mind; ours."""
 
@@ -117,7 +120,7 @@ class Answer:
 
     def tell(self, answer: GroundedText, phrases: bool) -> Iterable[Event]:
         """What is new of the answer so far: words, and with `phrases` what has been closed and has its masks."""
-        text = answer.text if self.row.ended else answer.text.rstrip(_UNFINISHED)
+        text = answer.text if self.row.ended else _settled(answer)
         if text.startswith(self.said) and text != self.said:
             yield Words(text[len(self.said) :])
             self.said = text
@@ -125,6 +128,14 @@ class Answer:
             for span in answer.spans[self.num_spans :]:
                 yield Grounded(span, tuple(self.segments[i - 1] for i in span.segment_ids))
             self.num_spans = len(answer.spans)
+
+
+def _settled(answer: GroundedText) -> str:
+    """What stays as it is, whatever comes: without characters whose bytes have not all come, and without the space at
+    the end, which goes if a phrase of nothing else follows."""
+    text = answer.text.rstrip(_UNFINISHED)
+    told = max((span.end for span in answer.spans), default=0)
+    return text[: max(len(text.rstrip()), told)]
 
 
 class Answering:
@@ -151,6 +162,7 @@ class Answering:
         Raises:
             UserError: the last instruction is empty, any turn holds a token of its own meaning, or there is no room.
         """
+        self._check_length(conversation)
         self._check_texts(conversation)
         inputs = None
         if not picture.prefixes or picture.text is None:
@@ -170,14 +182,22 @@ class Answering:
             begun = self._start(fresh) + self._resume([waiting[index] for index in known], list(known.values()))
             events += self._tell(begun)
             waiting = [q for index, q in enumerate(waiting) if index not in known and q not in fresh]
+        self._leave()
         return events
 
     @torch.inference_mode()
     def step(self) -> list[tuple[Answer, Event]]:
-        """Every answer that has not ended goes on by one token; what there is to tell. Those that end leave."""
-        self.answers = [answer for answer in self.answers if not answer.row.ended]
+        """Every answer goes on by one token; what there is to tell. Those that end leave."""
+        self._leave()
         self._decoding.step()
-        return self._tell(self.answers)
+        events = self._tell(self.answers)
+        self._leave()
+        return events
+
+    def _leave(self) -> None:
+        """Answers that have ended leave, and so does what was kept to write them."""
+        self.answers = [answer for answer in self.answers if not answer.row.ended]
+        self._decoding.drop_ended()
 
     def drop(self, answer: Answer) -> None:
         """An answer that nobody waits for any more leaves."""
@@ -295,6 +315,15 @@ class Answering:
             num_invalid=num_invalid,
             image=question.picture.image,
         )
+
+    def _check_length(self, conversation: Conversation) -> None:
+        """Nothing, unless a glance tells that there is no room; a long history takes time to be cut into tokens."""
+        num_letters = sum(len(instruction) + len(answer or "") for instruction, answer in conversation)
+        if len(conversation) * _TOKENS_OF_TURN > self._max_length or num_letters > _LETTERS * self._max_length:
+            raise UserError(
+                f"the conversation of {len(conversation)} turns and {num_letters} letters is too long for the model's "
+                f"{self._max_length} tokens; ask something shorter or begin a new chat"
+            )
 
     def _check_texts(self, conversation: Conversation) -> None:
         *earlier, (instruction, _) = conversation

@@ -3,7 +3,7 @@
 import hashlib
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from threading import Condition, Lock, Thread
 
 from PIL import Image
@@ -80,8 +80,8 @@ class Engine:
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
         self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
-        self._changed, self._preparing = Condition(), Lock()
-        self._closed = False
+        self._changed, self._remembering = Condition(), Lock()
+        self._closed = self._dropping = False
         self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
         self._thread.start()
 
@@ -118,9 +118,8 @@ class Engine:
             UserError: the instruction is empty, or the conversation leaves no room for an answer.
             EngineClosedError: the engine has been closed.
         """
-        with self._preparing:
-            picture = self._picture(image, name)
-            question = self._answering.prepare(picture, conversation, max_new_tokens, streamed=True)
+        picture = self._picture(image, name)
+        question = self._answering.prepare(picture, conversation, max_new_tokens, streamed=True)
         ticket = Ticket(question, on_event)
         with self._changed:
             if self._closed:
@@ -132,41 +131,57 @@ class Engine:
     def close(self, *, finish: bool = True) -> None:
         """Take no more requests; finish those that were taken, or drop them with an `EngineClosedError`."""
         with self._changed:
-            self._closed = True
-            if not finish:
-                for ticket in [*self._running, *self._waiting]:
-                    ticket._tell(EngineClosedError("the engine was closed"))
-                    ticket.cancel()
+            self._closed, self._dropping = True, not finish
             self._changed.notify_all()
         self._thread.join()
 
     def _picture(self, image: Image.Image, name: str) -> Picture:
         """The picture, with what is known of it if it was asked about before."""
         key = hashlib.blake2b(image.tobytes(), salt=f"{image.width}x{image.height}"[:16].encode()).digest()
-        known = self._pictures.pop(key, None)
-        if known is None or known.name != name:
-            known = Picture(image, name)
-        self._pictures[key] = known
-        while len(self._pictures) > 1 and sum(p.num_bytes for p in self._pictures.values()) > self._memory_bytes:
-            self._pictures.popitem(last=False)
+        with self._remembering:
+            known = self._pictures.pop(key, None)
+            if known is None or known.name != name:
+                known = Picture(image, name)
+            self._pictures[key] = known
         return known
 
+    def _forget(self) -> None:
+        """The pictures that were asked about longest ago leave until the others fit."""
+        with self._remembering:
+            num_bytes = sum(picture.num_bytes for picture in self._pictures.values())
+            while num_bytes > self._memory_bytes and self._pictures:
+                _, picture = self._pictures.popitem(last=False)
+                num_bytes -= picture.num_bytes
+
     def _run(self) -> None:
-        """The engine's thread."""
-        while self._take():
-            try:
-                self._go_on()
-            except Exception as error:  # told to every request that it ends; the next ones begin afresh
-                _log.exception("the answers on their way failed")
-                for ticket in self._running:
-                    ticket._tell(error)
-                self._running = []
-                self._answering = Answering(self._predictor.model, self._predictor.processor, remember=True)
+        """The engine's thread; however it ends, nobody is left waiting."""
+        try:
+            while self._take():
+                try:
+                    self._go_on()
+                except Exception as error:  # told to every request that it ends; the next ones begin afresh
+                    _log.exception("the answers on their way failed")
+                    self._end(self._running, error)
+                    self._answering = Answering(self._predictor.model, self._predictor.processor, remember=True)
+        finally:
+            with self._changed:
+                self._closed = True
+                self._running += self._waiting
+                self._waiting.clear()
+            self._end(self._running, EngineClosedError("the engine was closed"))
+
+    def _end(self, tickets: Sequence[Ticket], error: Exception) -> None:
+        """Tell these requests that they come to nothing."""
+        for ticket in list(tickets):
+            ticket._tell(error)
+            self._running.remove(ticket)
 
     def _take(self) -> bool:
         """Wait for something to do and let waiting requests in; False when all is done and the engine closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._running or self._closed)
+            if self._dropping:
+                return False
             for ticket in [ticket for ticket in self._running if ticket._cancelled]:
                 if ticket._answer is not None:
                     self._answering.drop(ticket._answer)
@@ -179,11 +194,27 @@ class Engine:
 
     def _go_on(self) -> None:
         """Begin what is new, write one token of everything, and tell what has come."""
-        new = {ticket._question: ticket for ticket in self._running if ticket._answer is None}
+        events = self._begin([ticket for ticket in self._running if ticket._answer is None])
         tickets = {ticket._question: ticket for ticket in self._running}
-        for answer, event in self._answering.begin(list(new)) + self._answering.step():
+        for answer, event in events + self._answering.step():
             ticket = tickets[answer.question]
-            ticket._answer = answer
             ticket._tell(event)
             if isinstance(event, ImagePrediction):
                 self._running.remove(ticket)
+                self._forget()
+
+    def _begin(self, new: Sequence[Ticket]) -> list[tuple[Answer, Event]]:
+        """The first events of new requests; if they cannot be begun, those before them go on."""
+        try:
+            events = self._answering.begin([ticket._question for ticket in new])
+        except Exception as error:
+            _log.exception("new answers could not be begun")
+            questions = {ticket._question for ticket in new}
+            for answer in [a for a in self._answering.answers if a.question in questions]:
+                self._answering.drop(answer)
+            self._end(new, error)
+            return []
+        begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
+        for ticket in new:
+            ticket._answer = begun[ticket._question]
+        return events

@@ -77,6 +77,7 @@ class Predictor:
         """
         if batch_size is not None and batch_size < 1:
             raise UserError(f"batch_size is {batch_size}; it must be at least 1")
+        questions = list(questions)
         answering = Answering(self.model, self.processor)
         predictions: dict[Question, ImagePrediction] = {}
         asked: list[Question] = []

@@ -132,7 +132,10 @@ class AnswerText:
         plain = _inside(self._tokenizer, self._run)
         if self._text and self._takes_space:
             plain = _BEFORE_STOP.sub("", plain)
-        return self._text + _SPELLED_MARKUP.sub("", plain)
+        spelled = 1
+        while spelled:  # what is left may spell another one
+            plain, spelled = _SPELLED_MARKUP.subn("", plain)
+        return self._text + plain
 
 
 def decode_answer(tokenizer: Any, ids: Sequence[int]) -> str:

@@ -151,7 +151,7 @@ class Decoding:
         constrained = model.config.constrain_markup if constrain_markup is None else constrain_markup
         self.markup = Markup(model, constrained)
         self.rows: list[Row] = []
-        """In the order of the batch; those that have ended leave when the next step or start begins."""
+        """In the order of the batch; those that have ended leave with `drop_ended`, or when the next step begins."""
         self._model = model
         self._cache: DynamicCache = DynamicCache()
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)
@@ -211,7 +211,7 @@ class Decoding:
     @torch.inference_mode()
     def step(self) -> None:
         """Every row that has not ended gets its next token."""
-        self._drop_ended()
+        self.drop_ended()
         if not self.rows:
             return
         last = torch.tensor([[row.answer[-1]] for row in self.rows], device=self._mask.device)
@@ -250,7 +250,7 @@ class Decoding:
         positions: torch.Tensor,
     ) -> list[Row]:
         """The new rows, now part of the batch, each with its first token."""
-        self._drop_ended()
+        self.drop_ended()
         asked = zip(prompts, limits, strict=True)
         new = [Row(prompt, limit, state=self.markup.begin(limit)) for prompt, limit in asked]
         if self.rows:
@@ -278,7 +278,7 @@ class Decoding:
             row.ended = row.stopped or left <= 0
             row.state = self.markup.follow(row.state, token, left)
 
-    def _drop_ended(self) -> None:
+    def drop_ended(self) -> None:
         """Rows that have ended leave, and with them the columns that no other row fills."""
         if not any(row.ended for row in self.rows):
             return
