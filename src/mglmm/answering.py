@@ -126,8 +126,10 @@ class Answer:
             self.said = text
         if phrases:
             for span in answer.spans[self.num_spans :]:
+                if span.end > len(self.said):  # its last character has not all come
+                    return
                 yield Grounded(span, tuple(self.segments[i - 1] for i in span.segment_ids))
-            self.num_spans = len(answer.spans)
+                self.num_spans += 1
 
 
 def _settled(answer: GroundedText) -> str:
