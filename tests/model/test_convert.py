@@ -11,6 +11,7 @@ from PIL import Image
 
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, losses
 from mglmm.model.convert import convert
+from tests.model import whole
 
 ORACLE = Path(__file__).resolve().parents[3] / "shared" / "oracle"
 VARIANTS = sorted(path.parent.name for path in ORACLE.glob("*/variant.json"))
@@ -88,8 +89,8 @@ def test_answers_and_masks_are_those_recorded(converted: Converted) -> None:
         first = ids.index(placeholder)
         assert [*ids[:first], -200, *ids[first + ids.count(placeholder) :]] == record["input_ids"][0].tolist()
         features = converted.model.encode_grounding(converted.processor.grounding_pixels([image]))
-        output = converted.model.generate_grounded(
-            **inputs, grounding=lambda rows, seen=features: seen, max_new_tokens=MAX_NEW_TOKENS
+        output = whole.answers(
+            converted.model, **inputs, grounding=lambda rows, seen=features: seen, max_new_tokens=MAX_NEW_TOKENS
         )
         assert output.sequences[0].tolist() == record["new_tokens"].ravel().tolist()
         assert len(output.mask_logits[0]) == len(record["seg_embeds"])

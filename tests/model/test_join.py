@@ -37,7 +37,7 @@ from mglmm.model.conversation import IGNORED, MARKUP
 from mglmm.model.join import build
 from mglmm.predict import Predictor, load
 from mglmm.schema import UserError
-from tests.model import backbones
+from tests.model import backbones, whole
 from tests.model.test_modeling import item, picture
 
 PAIRS = [
@@ -251,7 +251,8 @@ def test_a_batch_answers_as_one_by_one(predictor) -> None:
 
     def answers(indices: list[int]) -> Any:
         shown = [images[i] for i in indices]
-        return model.generate_grounded(
+        return whole.answers(
+            model,
             **processor.prompt(shown, [[(INSTRUCTIONS[i], None)] for i in indices]),
             grounding=lambda rows: model.encode_grounding(processor.grounding_pixels([shown[row] for row in rows])),
             max_new_tokens=12,
@@ -271,7 +272,8 @@ def test_generation_equals_a_full_forward_pass(predictor) -> None:
     model, processor = predictor.model, predictor.processor
     talk(predictor)
     inputs = processor.prompt(pictures()[:1], [[(INSTRUCTIONS[0], None)]])
-    output = model.generate_grounded(
+    output = whole.answers(
+        model,
         **inputs,
         grounding=lambda rows: model.encode_grounding(processor.grounding_pixels(pictures()[:1])),
         max_new_tokens=12,

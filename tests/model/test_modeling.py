@@ -10,8 +10,8 @@ from transformers import AutoModelForImageTextToText, AutoProcessor, SamConfig, 
 
 from mglmm.data.collate import Collator, TrainItem
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
-from mglmm.model.modeling_mglmm import GroundedOutput
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn
+from tests.model import whole
 from tests.model.backbones import PROMPT, SAM_VIT
 from tests.model.tiny import tiny_model, tiny_processor
 
@@ -298,8 +298,8 @@ PROMPTS = [[("Segment the car", None)], [("Say", None)], [("a man wears a blue h
 def generate(model, processor, images, prompts, **kwargs):
     calls: list[list[int]] = []
     inputs = processor.prompt(images, prompts)
-    output = model.generate_grounded(
-        **inputs, grounding=grounding_of(model, processor, images, calls), max_new_tokens=24, **kwargs
+    output = whole.answers(
+        model, **inputs, grounding=grounding_of(model, processor, images, calls), max_new_tokens=24, **kwargs
     )
     return inputs, output, calls
 
@@ -366,7 +366,7 @@ def test_no_seg_never_runs_the_grounding_encoder(talkative, processor) -> None:
         head.bias[quiet.config.phrase_start_token_id] = -1e4
     _, output, calls = generate(quiet, processor, [picture(0)], PROMPTS[:1])
     assert calls == []
-    assert output.mask_logits[0].shape == (0, 16, 16)
+    assert len(output.mask_logits[0]) == 0
 
 
 @pytest.mark.parametrize("limit", range(1, 12))
@@ -375,10 +375,11 @@ def test_constrained_markup_is_always_well_formed(talkative, processor, limit) -
 
     images = [picture(i) for i in range(3)]
     inputs = processor.prompt(images, PROMPTS)
-    output = talkative.generate_grounded(
-        **inputs, grounding=grounding_of(talkative, processor, images), max_new_tokens=limit
+    output = whole.answers(
+        talkative, **inputs, grounding=grounding_of(talkative, processor, images), max_new_tokens=limit
     )
-    for raw, masks, _ in processor.post_process(output, [image.size[::-1] for image in images]):
+    for ids, masks in zip(output.sequences.tolist(), output.mask_logits, strict=True):
+        raw = processor.decode_answer(ids)
         text, num_invalid = grounded_answer(raw)
         assert num_invalid == 0, raw
         assert len(text.segment_ids) == len(masks)
@@ -386,13 +387,11 @@ def test_constrained_markup_is_always_well_formed(talkative, processor, limit) -
 
 def test_a_pixel_belongs_to_a_mask_above_the_saved_threshold(tmp_path) -> None:
     logits = torch.linspace(-2, 2, 16 * 16).reshape(1, 16, 16)
-    output = GroundedOutput(torch.zeros(1, 0, dtype=torch.long), [logits], [torch.ones(1)], [torch.zeros(1, 32)])
     processor = tiny_processor()
     processor.mask_threshold = -1.0
     processor.save_pretrained(tmp_path)
     loaded = MGLMMProcessor.from_pretrained(tmp_path)
-    ((_, masks, _),) = loaded.post_process(output, [(16, 16)])
-    assert np.array_equal(masks, (logits > -1.0).numpy())
+    assert np.array_equal(loaded.masks(logits, (16, 16)), (logits > -1.0).numpy())
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
@@ -444,7 +443,7 @@ def test_cuda_answers_as_the_cpu_does(talkative, processor, dtype) -> None:
         pixels = processor.grounding_pixels([images[i] for i in indices])
         return on_cuda.encode_grounding(pixels.to("cuda"))
 
-    output = on_cuda.generate_grounded(**inputs, grounding=grounding_features, max_new_tokens=24)
+    output = whole.answers(on_cuda, **inputs, grounding=grounding_features, max_new_tokens=24)
     assert all(torch.isfinite(masks).all() for masks in output.mask_logits)
     if dtype == torch.float32:
         _, expected, _ = generate(talkative, processor, images, PROMPTS[:2])

@@ -8,16 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mglmm.model.configuration_mglmm import MGLMMConfig
-    from mglmm.model.modeling_mglmm import GroundedOutput, MGLMMForConditionalGeneration, MGLMMOutput
+    from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration, MGLMMOutput
     from mglmm.model.processing_mglmm import MGLMMProcessor
 
-__all__ = ["GroundedOutput", "MGLMMConfig", "MGLMMForConditionalGeneration", "MGLMMOutput", "MGLMMProcessor"]
+__all__ = ["MGLMMConfig", "MGLMMForConditionalGeneration", "MGLMMOutput", "MGLMMProcessor"]
 
 _HOMES = {
     "MGLMMConfig": "configuration",
     "MGLMMForConditionalGeneration": "modeling",
     "MGLMMOutput": "modeling",
-    "GroundedOutput": "modeling",
     "MGLMMProcessor": "processing",
 }
 

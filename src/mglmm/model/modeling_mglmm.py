@@ -12,7 +12,7 @@ of what lies at its place, before any layer has mixed it with others. And points
 with the prompts that single words make (`point_loss`): each should be most like the words of what lies there.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,7 +31,6 @@ from transformers.modeling_outputs import ModelOutput
 
 from mglmm.model import families, losses, sam
 from mglmm.model.configuration_mglmm import MGLMMConfig
-from mglmm.model.decoding import Decoding
 
 MASK_CHUNK = 64
 """Masks decoded at once; ours: at 1024 px SAM's decoder needs about 20 MB a mask, so 64 stay near 1.3 GB."""
@@ -52,17 +51,6 @@ class MGLMMOutput(ModelOutput):
     logits: torch.Tensor | None = None
     mask_logits: torch.Tensor | None = None
     iou_scores: torch.Tensor | None = None
-
-
-@dataclass
-class GroundedOutput:
-    """One generated batch: `sequences` int[R, new] (answers only), and per row mask logits float[M_r, h, w], IoU
-    estimates float[M_r] and the prompt embeddings float[M_r, C] that made them."""
-
-    sequences: torch.Tensor
-    mask_logits: list[torch.Tensor]
-    iou_scores: list[torch.Tensor]
-    prompts: list[torch.Tensor]
 
 
 class SegProjector(nn.Sequential):
@@ -312,68 +300,9 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         return sam.decode(self.sam, features, image_index, prompts, MASK_CHUNK, self.prompt_similarity)
 
     def generate(self, *args: Any, **kwargs: Any) -> Any:
-        """The language model's `generate`: text alone, no masks (see `generate_grounded`)."""
+        """The language model's `generate`: text alone, no masks (for these see `mglmm.predict`)."""
         kwargs.setdefault("generation_config", self.generation_config)
         return self.lmm.generate(*args, **kwargs)
-
-    @torch.no_grad()
-    def generate_grounded(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        grounding: Callable[[list[int]], sam.GroundingFeatures],
-        row_image_index: torch.Tensor,
-        constrain_markup: bool | None = None,
-        max_new_tokens: int = 512,
-        **image_inputs: torch.Tensor,
-    ) -> GroundedOutput:
-        """Answers and masks, greedy.
-
-        Args:
-            input_ids: int[R, T], left-padded prompts.
-            attention_mask: int[R, T].
-            grounding: called at most once, with the sorted indices of the images whose answers hold a `[SEG]`; returns
-                their features in that order. Not called when no answer holds one: a caption costs no encoder.
-            row_image_index: int[R].
-            constrain_markup: forbid tokens that would break the markup; None: as the configuration says.
-            max_new_tokens: limit of each answer.
-            image_inputs: `pixel_values` and what else comes with the images.
-        """
-        decoding = Decoding(self, constrain_markup)
-        limits = [max_new_tokens] * len(input_ids)
-        rows = decoding.start(input_ids, attention_mask, limits, row_image_index=row_image_index, **image_inputs)
-        while not all(row.ended for row in rows):
-            decoding.step()
-        longest = max(len(row.answer) for row in rows)
-        pad = self.generation_config.pad_token_id
-        sequences = torch.tensor(
-            [row.answer + [pad] * (longest - len(row.answer)) for row in rows], device=input_ids.device
-        )
-        return self._decode_answers(sequences, [row.states for row in rows], grounding, row_image_index)
-
-    def _decode_answers(
-        self,
-        sequences: torch.Tensor,
-        seg_states: list[list[torch.Tensor]],
-        grounding: Callable[[list[int]], sam.GroundingFeatures],
-        row_image_index: torch.Tensor,
-    ) -> GroundedOutput:
-        """The generated rows with the masks of all their `[SEG]`, decoded together."""
-        counts = [len(row) for row in seg_states]
-        side = sam.mask_side(self.config.sam_config)
-        if sum(counts) == 0:
-            empty = torch.zeros(0, side, side, device=sequences.device)
-            none = torch.zeros(0, device=sequences.device)
-            nothing = [none.new_zeros(0, self.seg_projector.out_dim)] * len(counts)
-            return GroundedOutput(sequences, [empty] * len(counts), [none] * len(counts), nothing)
-        prompts = self.seg_projector(torch.stack([state for row in seg_states for state in row]))
-        image_of_mask = torch.repeat_interleave(row_image_index.cpu(), torch.tensor(counts))
-        images, image_index = image_of_mask.unique(return_inverse=True)
-        features = grounding(images.tolist())
-        logits, scores = self.decode_masks(features, image_index.to(prompts.device), prompts)
-        return GroundedOutput(
-            sequences, list(logits.split(counts)), list(scores.split(counts)), list(prompts.split(counts))
-        )
 
 
 def _sum(loss: torch.Tensor | None, part: torch.Tensor) -> torch.Tensor:

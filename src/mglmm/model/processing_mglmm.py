@@ -14,7 +14,6 @@ from mglmm import grounding, masks
 from mglmm.model import lmm_processor as own
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.conversation import Conversation, decode_answer
-from mglmm.model.modeling_mglmm import GroundedOutput
 from mglmm.schema import GroundedText, Turn
 
 ADDED_TOKENS = (
@@ -332,19 +331,6 @@ class MGLMMProcessor(ProcessorMixin):
             logits = interpolate(logits, (self.frame_side,) * 2, mode="bilinear", align_corners=False)
             logits = logits[..., :height, :width]
         return interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
-
-    def post_process(
-        self, output: GroundedOutput, sizes: Sequence[tuple[int, int]]
-    ) -> list[tuple[str, np.ndarray, list[float]]]:
-        """For each row the raw answer, its masks bool[M, H, W] in the image's `sizes` and their scores (0..1)."""
-        return [
-            (
-                self.decode_answer(output.sequences[row].tolist()),
-                self.masks(output.mask_logits[row], size),
-                self.scores(output.iou_scores[row]),
-            )
-            for row, size in enumerate(sizes)
-        ]
 
     def masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
         """bool[M, H, W]: the masks of logits float[M, h, w] in an image's `size`."""
