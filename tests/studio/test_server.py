@@ -1,6 +1,7 @@
 """The studio's server without a browser: its addresses, many users at once, and a real engine."""
 
 import asyncio
+import base64
 import io
 import json
 import os
@@ -8,7 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -21,6 +24,7 @@ from mglmm import __version__, predict
 from mglmm.cli import main
 from mglmm.engine import Engine
 from mglmm.schema import GroundedText
+from mglmm.studio import pictures
 from tests.studio.fake import SCENE
 from tests.studio.server import Studio, free_port
 
@@ -79,6 +83,51 @@ def test_what_a_question_lacks_is_said(studio: Studio, picture_file: Path) -> No
     assert status == 422 and "field session: Field required" in told["error"]
     status, told = post(studio, "studio/pictures", b"")
     assert (status, told) == (422, {"error": "the picture: the file is empty"})
+
+
+@pytest.mark.parametrize("form", ["overlay", "masks", "samples", "coco"])
+def test_a_picture_of_any_name_is_downloaded(studio: Studio, picture_file: Path, form: str) -> None:
+    picture = "data:image/png;base64," + base64.b64encode(picture_file.read_bytes()).decode()
+    sample = {"id": "x", "image": "фото 東京.png", "size": [160, 240]}
+    session = {"format": "mglmm-session", "version": 1, "picture": picture, "sample": sample}
+    body = json.dumps({"session": session}).encode()
+    request = urllib.request.Request(f"{studio.address}studio/export/{form}", data=body, method="POST")
+    with urllib.request.urlopen(request) as response:
+        name = response.headers["Content-Disposition"].partition("filename*=UTF-8''")[2]
+    assert urllib.parse.unquote(name).startswith("фото-東京")
+
+
+def test_few_pictures_are_unpacked_at_once(studio: Studio, picture_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def _slowly(content: bytes) -> pictures.Kept:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.05)
+        with lock:
+            at_work -= 1
+        return keep(content)
+
+    keep = pictures.keep
+    monkeypatch.setattr(pictures, "keep", _slowly)
+    users = [threading.Thread(target=upload, args=(studio, picture_file)) for _ in range(8)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert most == 2
+
+
+@pytest.mark.parametrize("address", ["upload", "upload/", "process_recording"])
+def test_nothing_is_left_with_gradio(studio: Studio, address: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nkept\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{studio.address}gradio_api/{address}", data=body, headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request)
+    assert error.value.code == (307 if address.endswith("/") else 403)
 
 
 def test_many_users_at_once(studio: Studio, picture_file: Path) -> None:

@@ -11,10 +11,11 @@ from PIL import Image
 from pydantic import ValidationError
 
 from mglmm.instructions import INSTRUCTIONS, expand, sentence_case
+from mglmm.masks import encode
 from mglmm.schema import Rle, Segment, UserError, read_line
-from mglmm.studio.export import Wanted, picture_of
+from mglmm.studio.export import FORMS, MAX_DRAWN, Wanted, export, picture_of
 from mglmm.studio.pictures import PictureStore, keep
-from mglmm.studio.session import Question, Session, definite, parent_of, placed
+from mglmm.studio.session import MAX_SEGMENTS, Question, Session, definite, parent_of, placed
 
 SIZE = (20, 30)
 
@@ -136,6 +137,50 @@ def test_a_picture_of_another_size_is_refused() -> None:
         picture_of(opened(session(picture=wrong)))
     with pytest.raises(UserError, match="the picture is not Base64"):
         picture_of(opened(session(picture="data:image/png;base64,?")))
+
+
+def wanted(data: dict[str, Any]) -> Wanted:
+    return Wanted.model_validate_json(json.dumps({"session": data}))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_the_studio_never_makes_is_not_worked_on(form: str) -> None:
+    """Before anything is unpacked: masks beyond the picture, and pictures beyond the studio's own."""
+    huge = encode(np.zeros((3_000, 3_000), dtype=bool))
+    bomb = session(sample={"size": [3_000, 3_000], "segments": [{"id": 7, "label": "", "rle": huge}], "turns": []})
+    with pytest.raises(ValidationError, match="3000 x 3000 is longer than the 2048"):
+        wanted(bomb | {"picture": "data:image/png;base64," + base64.b64encode(png((1, 1))).decode()})
+    other = "data:image/png;base64," + base64.b64encode(png((1, 1))).decode()
+    with pytest.raises(UserError, match="its picture is 1 x 1, but its masks are 30 x 20"):
+        export(form, wanted(session(picture=other)))
+    large = "data:image/png;base64," + base64.b64encode(png((2100, 2100))).decode()
+    with pytest.raises(UserError, match="2100 x 2100 is above the limit of 4,194,304 pixels"):
+        export(form, wanted(session(picture=large)))
+
+
+def test_too_many_masks_are_refused() -> None:
+    def _of(number: int) -> dict[str, Any]:
+        segments = [json.loads(segment(i, (0, 0, 2, 2)).model_dump_json()) for i in range(number)]
+        return session(sample={"segments": segments, "turns": []})
+
+    with pytest.raises(ValidationError, match=f"its {MAX_SEGMENTS + 1} masks are more than the limit"):
+        wanted(_of(MAX_SEGMENTS + 1))
+    with pytest.raises(UserError, match="too many for one picture"):
+        export("overlay", wanted(_of(MAX_DRAWN + 1)))
+    assert export("masks", wanted(_of(MAX_DRAWN + 1))).name == "a-masks.zip"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a b.png", "attachment; filename=\"a-b.jsonl\"; filename*=UTF-8''a-b.jsonl"),
+        ("фото.png", "attachment; filename=\"____.jsonl\"; filename*=UTF-8''%D1%84%D0%BE%D1%82%D0%BE.jsonl"),
+        ("🙂.png", "attachment; filename=\"picture.jsonl\"; filename*=UTF-8''picture.jsonl"),
+        ("x" * 5000, f"attachment; filename=\"{'x' * 60}.jsonl\"; filename*=UTF-8''{'x' * 60}.jsonl"),
+    ],
+)
+def test_names_of_downloads(name: str, header: str) -> None:
+    assert export("samples", wanted(session(sample={"image": name}))).disposition == header
 
 
 def test_an_overlay_of_no_turn_is_refused() -> None:

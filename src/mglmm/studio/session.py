@@ -10,9 +10,13 @@ from pydantic import Field, model_validator
 
 from mglmm import grounding, masks
 from mglmm.schema import GroundedText, Record, Sample, Segment, check_runs
+from mglmm.studio.pictures import MAX_SIDE_PX
 
 MAX_INSTRUCTION_CHARACTERS = 2_000
 """Ours: several times the context of the model in the package; larger models have no use for more either."""
+
+MAX_SEGMENTS = 1_024
+"""Of a session. Ours: a mask of the largest picture takes 4 MiB as long as it is drawn or packed."""
 
 SAME_IOU = 0.7
 """A mask found inside an object that covers it like this is the object again. Ours, by looking at answers."""
@@ -63,6 +67,17 @@ class Session(Record):
     version: Literal[1]
     picture: Annotated[str, Field(pattern=_DATA_URL.pattern)]
     sample: Sample
+
+    @model_validator(mode="after")
+    def _is_no_larger_than_the_studio_makes(self) -> Self:
+        height, width = self.sample.size
+        if max(height, width) > MAX_SIDE_PX:
+            raise ValueError(
+                f"its picture of {width} x {height} is longer than the {MAX_SIDE_PX} that the studio works with"
+            )
+        if len(self.sample.segments) > MAX_SEGMENTS:
+            raise ValueError(f"its {len(self.sample.segments)} masks are more than the limit of {MAX_SEGMENTS}")
+        return self
 
     @model_validator(mode="after")
     def _levels_lead_back_up(self) -> Self:

@@ -48,8 +48,8 @@ export async function openSession(blob) {
 /** {name, blob} of a download; `wanted`: the session and how its overlay is drawn. */
 export async function exported(form, wanted) {
   const response = await send(`studio/export/${form}`, JSON.stringify(wanted));
-  const name = /filename="(.*)"/.exec(response.headers.get("Content-Disposition"))[1];
-  return { name, blob: await response.blob() };
+  const name = /filename\*=UTF-8''(.*)/.exec(response.headers.get("Content-Disposition"))[1];
+  return { name: decodeURIComponent(name), blob: await response.blob() };
 }
 
 /** The events of an answer, as they come: see streaming.py. */
