@@ -25,7 +25,7 @@ from mglmm.cli import main
 from mglmm.engine import Engine
 from mglmm.schema import GroundedText
 from mglmm.studio import pictures
-from tests.studio.fake import SCENE
+from tests.studio.fake import SCENE, FakeEngine, FakeTicket
 from tests.studio.server import Studio, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -254,3 +254,57 @@ def test_sample_pictures(studio: Studio) -> None:
         assert max(Image.open(io.BytesIO(response.read())).size) == 640
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{studio.address}studio/samples/99")
+
+
+def test_who_has_left_is_not_answered(studio: Studio, picture_file: Path) -> None:
+    """Also while the first word is long in coming."""
+    studio.engine.pace = 60
+    question = {"picture": upload(studio, picture_file), "instruction": "describe"}
+    _, joined = post(studio, "gradio_api/call/ask", json.dumps({"data": [question]}).encode())
+    stream = urllib.request.urlopen(f"{studio.address}gradio_api/call/ask/{joined['event_id']}")
+    assert "waiting" in next(line for line in stream if line.startswith(b"data: [")).decode()
+    stream.close()
+    assert studio.engine.tickets[-1].cancelled.wait(10)
+
+
+def test_a_question_that_is_left_while_it_is_taken_is_cancelled(picture: Image.Image) -> None:
+    pytest.importorskip("gradio")
+    from mglmm.studio.session import Question
+    from mglmm.studio.streaming import answers
+
+    taking, go_on = threading.Event(), threading.Event()
+
+    class _Slow(FakeEngine):
+        def submit(self, *given: Any, **options: Any) -> FakeTicket:
+            taking.set()
+            go_on.wait(10)
+            return super().submit(*given, **options)
+
+    engine = _Slow(pace=60)
+
+    async def _leave() -> None:
+        events = answers(engine, picture, Question(picture="x", instruction="y"), 24)  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.to_thread(taking.wait, 10)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        go_on.set()
+        assert await asyncio.to_thread(engine.taken.wait, 10)
+        assert await asyncio.to_thread(engine.tickets[-1].cancelled.wait, 5)
+
+    asyncio.run(_leave())
+
+
+def test_a_server_that_does_not_start_closes_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradio = pytest.importorskip("gradio")
+    from mglmm.studio.launch import serve
+
+    def _fail(*_: Any, **__: Any) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(gradio.Server, "launch", _fail)
+    engine = FakeEngine()
+    with pytest.raises(OSError, match="no"):
+        serve(engine, port=free_port())  # type: ignore[arg-type]
+    assert engine.closed

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydantic import ValidationError
 
 from mglmm.instructions import INSTRUCTIONS, expand, sentence_case
@@ -94,6 +95,34 @@ def test_the_conversation_has_the_markup_again() -> None:
     said = {"instruction": "what?", "answer": answer(7)}
     question = Question.model_validate({"picture": "x", "instruction": "and?", "turns": [said]})
     assert question.conversation() == [("what?", "It is <p> this </p> [SEG]."), ("and?", None)]
+
+
+@pytest.mark.parametrize(
+    ("turns", "told"),
+    [
+        ([{"instruction": "what?", "answer": answer(7)}] * 65, "65 earlier turns are more than 64; begin a new"),
+        ([{"instruction": "x" * 2001, "answer": answer(7)}], "field turns.0.instruction: String should have at most"),
+        (
+            [{"instruction": "x", "answer": {"text": "y" * 8001}}],
+            "earlier answer of 8,001 characters is longer than 8,000",
+        ),
+        (
+            [
+                {
+                    "instruction": "x",
+                    "answer": answer(7) | {"spans": [{"start": 0, "end": 1, "segment_ids": [1] * 2000}]},
+                }
+            ],
+            "longer",
+        ),
+        ([{"instruction": "x", "answer": answer(7) | {"text": "It is     ."}}], "[6, 10) is blank"),
+        ([{"instruction": "x", "answer": {"text": "a [SEG]"}}], "plain text must hold no markup"),
+    ],
+)
+def test_what_was_said_before_has_limits(turns: list[dict[str, Any]], told: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_line(json.dumps({"picture": "x", "instruction": "y", "turns": turns}), Question, "the question")
+    assert str(error.value).startswith("the question") and told in str(error.value)
 
 
 def test_a_focus_is_checked() -> None:
@@ -203,6 +232,50 @@ def test_kept_pictures_hold_no_metadata_and_stay_the_same() -> None:
     buffer = io.BytesIO()
     Image.new("RGBA", (3000, 30)).save(buffer, "WEBP")
     assert (keep(buffer.getvalue()).media_type, keep(buffer.getvalue()).size) == ("image/png", (20, 2048))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"comment": b"secret"},
+        {"comment": b"secret", "progressive": True, "quality": 40},
+        {"exif": b"Exif\0\0secret"},
+        {"icc_profile": b"secret" * 30},
+        {"extra": b"\xff\xec\x00\x08secret"},
+    ],
+)
+@pytest.mark.parametrize(("mode", "size_wh"), [("RGB", (64, 48)), ("L", (64, 48)), ("RGB", (2100, 20))])
+@pytest.mark.parametrize("behind", [b"", b"secret", b"secret\xff\xd9"])
+def test_nothing_but_pixels_is_kept_of_a_jpeg(
+    options: dict[str, Any], mode: str, size_wh: tuple[int, int], behind: bytes
+) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise(size_wh, 60).convert(mode).save(buffer, "JPEG", **options)
+    kept = keep(buffer.getvalue() + behind)
+    assert b"secret" not in kept.content and kept.media_type == "image/jpeg"
+    again = keep(kept.content)
+    assert (again.id, again.content) == (kept.id, kept.content)
+
+
+def test_a_plain_jpeg_is_kept_as_it_is() -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert("RGB").save(buffer, "JPEG", quality=60)
+    assert keep(buffer.getvalue()).content == buffer.getvalue()
+    assert keep(buffer.getvalue() + b"more").content != buffer.getvalue() + b"more"
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "GIF"])
+def test_nothing_but_pixels_is_kept_of_other_forms(form: str) -> None:
+    buffer = io.BytesIO()
+    options = {"pnginfo": _text(), "icc_profile": b"secret" * 30, "comment": b"secret", "description": "secret"}
+    Image.new("RGB", (20, 10), "teal").save(buffer, form, **options)
+    assert b"secret" in buffer.getvalue() and b"secret" not in keep(buffer.getvalue()).content
+
+
+def _text() -> PngInfo:
+    info = PngInfo()
+    info.add_text("where", "secret")
+    return info
 
 
 def test_the_oldest_picture_is_forgotten() -> None:
