@@ -129,6 +129,8 @@ class FakeEngine:
                 segments.append(segment(len(segments) + 1, said, box, image.size))
                 spans.append(Span(start=start, end=len(text), segment_ids=(len(segments),)))
                 ticket.on_event(Grounded(spans[-1], (segments[-1],)))
+        if "loud" in instruction:  # the whole answer is not what was streamed
+            text = text.upper()
         answer = GroundedText(text=text, spans=tuple(spans))
         size = (image.height, image.width)
         ticket.ended = True
