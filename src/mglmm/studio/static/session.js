@@ -51,9 +51,11 @@ export class Session {
     return [...this.segments.values()].filter((one) => one.turn === turn);
   }
 
-  /** The parts of an object that were found while looking into it. */
+  /** The parts of an object that were found while looking into it; of unfinished answers only if there is no other. */
   parts(id) {
-    return [...this.segments.values()].filter((one) => one.parent === id && one.turn.focus === id);
+    const parts = [...this.segments.values()].filter((one) => one.parent === id && one.turn.focus === id);
+    const whole = parts.filter(({ turn }) => turn.state === "done" || turn.state === "streaming");
+    return whole.length ? whole : parts;
   }
 
   /** The objects from the whole picture down to a level. */
