@@ -1,12 +1,12 @@
 """The studio's server: the page and its files, pictures, sessions, downloads; answers go through Gradio's queue."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio
-from anyio import CapacityLimiter, to_thread
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import HTMLResponse, JSONResponse, Response
@@ -40,7 +40,7 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
     """The server over an engine; `model` is the name that the page shows. `launch` starts it."""
     app = gradio.Server(title="mglmm studio", docs_url=None, redoc_url=None, openapi_url=None)
     pictures = PictureStore()
-    limiter = CapacityLimiter(MAX_DECODING)
+    decoding = asyncio.Semaphore(MAX_DECODING)
     html = page.page(model)
 
     @app.exception_handler(UserError)
@@ -52,8 +52,8 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
         return HTMLResponse(html, headers=page.SECURITY)
 
     app.mount("/studio/static", StaticFiles(directory=page.STATIC))
-    _add_pictures(app, pictures, limiter)
-    _add_sessions(app, pictures, limiter)
+    _add_pictures(app, pictures, decoding)
+    _add_sessions(app, pictures, decoding)
     for address in UPLOADS_OF_GRADIO:  # ours come first
         app.add_api_route(address, _refuse, methods=["POST"])
 
@@ -88,11 +88,12 @@ def _refuse() -> JSONResponse:
     return JSONResponse({"error": "pictures go to studio/pictures"}, _FORBIDDEN)
 
 
-def _add_pictures(app: gradio.Server, pictures: PictureStore, limiter: CapacityLimiter) -> None:
+def _add_pictures(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/pictures")
     async def _upload(request: Request) -> dict[str, Any]:
         content = await _body(request, "the picture", MAX_UPLOAD_BYTES)
-        return _told(await to_thread.run_sync(pictures.add, content, limiter=limiter))
+        async with decoding:
+            return _told(await run_in_threadpool(pictures.add, content))
 
     @app.get("/studio/pictures/{picture_id}")
     def _picture(picture_id: str) -> Response:
@@ -104,7 +105,7 @@ def _add_pictures(app: gradio.Server, pictures: PictureStore, limiter: CapacityL
         return _file(sample_png(number), "image/png") if 0 <= number < len(SAMPLES) else Response(status_code=404)
 
 
-def _add_sessions(app: gradio.Server, pictures: PictureStore, limiter: CapacityLimiter) -> None:
+def _add_sessions(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/sessions")
     async def _open(request: Request) -> dict[str, Any]:
         """The session in the body, found to be whole, and its picture."""
@@ -118,7 +119,8 @@ def _add_sessions(app: gradio.Server, pictures: PictureStore, limiter: CapacityL
                 raise UserError("the session: its picture is larger than the studio works with")
             return {"picture": _told(kept), "sample": session.sample.model_dump(mode="json")}
 
-        return await to_thread.run_sync(_opened, limiter=limiter)
+        async with decoding:
+            return await run_in_threadpool(_opened)
 
     @app.post("/studio/export/{form}")
     async def _export(form: str, request: Request) -> Response:
@@ -127,7 +129,8 @@ def _add_sessions(app: gradio.Server, pictures: PictureStore, limiter: CapacityL
         def _made() -> export.File:
             return export.export(form, read_line(body, export.Wanted, "the session to export"))
 
-        file = await to_thread.run_sync(_made, limiter=limiter)
+        async with decoding:
+            file = await run_in_threadpool(_made)
         headers = {"Content-Disposition": file.disposition}
         return Response(file.content, media_type=file.media_type, headers=headers)
 

@@ -60,7 +60,7 @@ def serve(
 def _end(app: gradio.Server) -> None:
     """End the server, as far as it has started."""
     blocks = app.blocks
-    if blocks is None or getattr(blocks, "server", None) is None:
+    if blocks is None or not blocks.is_running:
         return
     # a stream of Gradio's would go on for ever and be waited for; that it is cut off is no error
     blocks.server.force_exit = True
