@@ -73,13 +73,15 @@ class FakeTicket:
 
 
 class FakeEngine:
-    """`pace`: seconds between two words. `asked`: the conversations of all requests."""
+    """`pace`: seconds between two words. `asked`: the conversations of all requests; `taken`: there was one."""
 
     def __init__(self, pace: float = 0.0):
         self.pace = pace
         self.asked: list[Sequence[tuple[str, str | None]]] = []
         self.images: list[Image.Image] = []
         self.tickets: list[FakeTicket] = []
+        self.taken = threading.Event()
+        self.closed = False
 
     def submit(
         self,
@@ -99,10 +101,12 @@ class FakeEngine:
         self.images.append(image)
         ticket = FakeTicket(on_event)
         self.tickets.append(ticket)
+        self.taken.set()
         threading.Thread(target=self._answer, args=(image, instruction, ticket), daemon=True).start()
         return ticket
 
     def close(self, *, finish: bool = True) -> None:
+        self.closed = True
         for ticket in self.tickets:
             if not ticket.cancelled.is_set() and not ticket.ended:
                 ticket.cancel()
@@ -125,6 +129,8 @@ class FakeEngine:
                 segments.append(segment(len(segments) + 1, said, box, image.size))
                 spans.append(Span(start=start, end=len(text), segment_ids=(len(segments),)))
                 ticket.on_event(Grounded(spans[-1], (segments[-1],)))
+        if "loud" in instruction:  # the whole answer is not what was streamed
+            text = text.upper()
         answer = GroundedText(text=text, spans=tuple(spans))
         size = (image.height, image.width)
         ticket.ended = True

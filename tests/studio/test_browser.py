@@ -14,6 +14,7 @@ from PIL import Image
 
 from mglmm.data.records import Records
 from mglmm.masks import box, encode
+from mglmm.studio.pictures import PictureStore
 from tests.studio.fake import CAR, SCENE, FakeEngine
 from tests.studio.server import Studio, free_port
 
@@ -299,7 +300,8 @@ def test_a_large_picture_is_made_smaller(open_page: Callable[..., Any], studio: 
     Image.new("RGB", (4000, 1000), "navy").save(tmp_path / "wide.jpg")
     page = open_page()
     bring(page, tmp_path / "wide.jpg")
-    expect(page.get_by_role("status")).to_contain_text("4000 × 1000 pixels was made smaller: 2048 × 512")
+    expect(page.locator("#smaller")).to_be_in_viewport(ratio=1)
+    expect(page.locator("#smaller")).to_contain_text("4000 × 1000 pixels was made smaller: 2048 × 512")
     describe(page)
     assert studio.engine.images[0].size == (2048, 512)
 
@@ -337,6 +339,88 @@ def test_stop(page: Page, studio: Studio) -> None:
     ask(page, "Where is the tree?")
     assert page.locator(".answer").first.inner_text() == words
     assert len(studio.engine.asked[-1]) == 1  # what was stopped is not part of the conversation
+
+
+@pytest.mark.slow
+def test_what_was_stopped_is_not_done(
+    page: Page, open_page: Callable[..., Any], studio: Studio, tmp_path: Path
+) -> None:
+    """Neither in a session that is opened again, nor where one has looked inside."""
+    describe(page)
+    studio.engine.pace = 0.2
+    for turn in (1, 2):
+        page.click("#tree button >> text=a red car")
+        page.wait_for_selector(f".turn:nth-child({turn}) .phrase:nth-of-type(2)")
+        page.click("#stop")
+        expect(page.locator(".facts").last).to_contain_text("stopped")
+        page.keyboard.press("Escape")
+        assert len(studio.engine.asked) == turn + 1
+    page.click("[data-task='0']")
+    page.wait_for_selector(".turn:nth-child(2) .phrase")
+    page.click("#stop")
+    expect(page.locator(".facts").last).to_contain_text("stopped")
+    name, content = download(page, "session")
+    assert json.loads(content)["sample"]["meta"] == {"unfinished": [1, 2, 3]}
+    (tmp_path / name).write_bytes(content)
+    again = open_page()
+    again.set_input_files("#session-file", tmp_path / name)
+    expect(again.locator(".facts")).to_have_text(["4 masks", re.compile("^stopped")])
+    studio.engine.pace = 0
+    ask(again, "Where is the tree?")
+    assert [turn[0] for turn in studio.engine.asked[-1]] == [
+        "Describe everything in the picture in detail, with masks.",
+        "Where is the tree?",
+    ]
+    again.locator(".phrase").nth(2).hover()
+    assert "a wheel" in again.locator("#tree ul ul span").all_inner_texts()
+    again.click("#tree button >> text=a red car")
+    expect(again.locator(".facts").last).to_contain_text("4 masks")
+    assert again.locator(".answer").last.inner_text() == text_of(CAR)
+    assert again.locator("#tree ul ul span").all_inner_texts() == ["a wheel", "a door"]
+
+
+@pytest.mark.slow
+def test_the_whole_answer_counts(page: Page) -> None:
+    ask(page, "Describe it loud")
+    assert page.locator(".answer").inner_text() == text_of(SCENE).upper()
+    assert page.locator(".phrase").all_inner_texts() == [phrase.upper() for phrase in phrases(SCENE)]
+    assert page.evaluate("studio.viewer.marks.length") == 4
+
+
+@pytest.mark.slow
+def test_a_forgotten_picture_is_sent_again(page: Page, monkeypatch: pytest.MonkeyPatch) -> None:
+    page.evaluate("studio.state().session.picture.id = 'forgotten'")
+    describe(page)
+    assert page.evaluate("studio.state().session.picture.id") != "forgotten"
+    with monkeypatch.context() as patched:
+        patched.setattr(PictureStore, "get", lambda *_: None)
+        ask(page, "Where?")
+        expect(page.get_by_role("alert")).to_contain_text("The server has no room for this picture now")
+    page.get_by_role("button", name="Ask again").click()
+    expect(page.locator(".facts").last).to_contain_text("1 mask")
+
+
+@pytest.mark.slow
+def test_a_slow_first_word(page: Page, studio: Studio) -> None:
+    """What the server says meanwhile is no part of the answer."""
+    studio.engine.pace = 2.2
+    page.fill("#instruction", "Where?")
+    page.press("#instruction", "Enter")
+    expect(page.locator(".answer")).to_have_text("Café")
+    studio.engine.pace = 0
+    expect(page.locator("#send")).to_be_visible()
+    assert page.locator(".answer").inner_text() == "Café 🙂: here is the 🌳 tree."
+    expect(page.locator(".facts")).to_contain_text("1 mask")
+
+
+@pytest.mark.slow
+def test_downloads_of_any_name(open_page: Callable[..., Any], picture_file: Path, tmp_path: Path) -> None:
+    path = tmp_path / "фото 東京.png"
+    path.write_bytes(picture_file.read_bytes())
+    page = open_page()
+    bring(page, path)
+    describe(page)
+    assert download(page, "overlay")[0] == "фото-東京-overlay.png"
 
 
 @pytest.mark.slow

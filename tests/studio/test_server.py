@@ -1,6 +1,7 @@
 """The studio's server without a browser: its addresses, many users at once, and a real engine."""
 
 import asyncio
+import base64
 import io
 import json
 import os
@@ -8,7 +9,9 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -21,7 +24,8 @@ from mglmm import __version__, predict
 from mglmm.cli import main
 from mglmm.engine import Engine
 from mglmm.schema import GroundedText
-from tests.studio.fake import SCENE
+from mglmm.studio import pictures
+from tests.studio.fake import SCENE, FakeEngine, FakeTicket
 from tests.studio.server import Studio, free_port
 
 ROOT = Path(__file__).parents[2]
@@ -79,6 +83,51 @@ def test_what_a_question_lacks_is_said(studio: Studio, picture_file: Path) -> No
     assert status == 422 and "field session: Field required" in told["error"]
     status, told = post(studio, "studio/pictures", b"")
     assert (status, told) == (422, {"error": "the picture: the file is empty"})
+
+
+@pytest.mark.parametrize("form", ["overlay", "masks", "samples", "coco"])
+def test_a_picture_of_any_name_is_downloaded(studio: Studio, picture_file: Path, form: str) -> None:
+    picture = "data:image/png;base64," + base64.b64encode(picture_file.read_bytes()).decode()
+    sample = {"id": "x", "image": "фото 東京.png", "size": [160, 240]}
+    session = {"format": "mglmm-session", "version": 1, "picture": picture, "sample": sample}
+    body = json.dumps({"session": session}).encode()
+    request = urllib.request.Request(f"{studio.address}studio/export/{form}", data=body, method="POST")
+    with urllib.request.urlopen(request) as response:
+        name = response.headers["Content-Disposition"].partition("filename*=UTF-8''")[2]
+    assert urllib.parse.unquote(name).startswith("фото-東京")
+
+
+def test_few_pictures_are_unpacked_at_once(studio: Studio, picture_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work, most, lock = 0, 0, threading.Lock()
+
+    def _slowly(content: bytes) -> pictures.Kept:
+        nonlocal at_work, most
+        with lock:
+            at_work += 1
+            most = max(most, at_work)
+        time.sleep(0.05)
+        with lock:
+            at_work -= 1
+        return keep(content)
+
+    keep = pictures.keep
+    monkeypatch.setattr(pictures, "keep", _slowly)
+    users = [threading.Thread(target=upload, args=(studio, picture_file)) for _ in range(8)]
+    for user in users:
+        user.start()
+    for user in users:
+        user.join()
+    assert most == 2
+
+
+@pytest.mark.parametrize("address", ["upload", "upload/", "process_recording"])
+def test_nothing_is_left_with_gradio(studio: Studio, address: str) -> None:
+    body = b'--x\r\nContent-Disposition: form-data; name="files"; filename="a.txt"\r\n\r\nkept\r\n--x--\r\n'
+    headers = {"Content-Type": "multipart/form-data; boundary=x"}
+    request = urllib.request.Request(f"{studio.address}gradio_api/{address}", data=body, headers=headers)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(request)
+    assert error.value.code == (307 if address.endswith("/") else 403)
 
 
 def test_many_users_at_once(studio: Studio, picture_file: Path) -> None:
@@ -205,3 +254,57 @@ def test_sample_pictures(studio: Studio) -> None:
         assert max(Image.open(io.BytesIO(response.read())).size) == 640
     with pytest.raises(urllib.error.HTTPError, match="404"):
         urllib.request.urlopen(f"{studio.address}studio/samples/99")
+
+
+def test_who_has_left_is_not_answered(studio: Studio, picture_file: Path) -> None:
+    """Also while the first word is long in coming."""
+    studio.engine.pace = 60
+    question = {"picture": upload(studio, picture_file), "instruction": "describe"}
+    _, joined = post(studio, "gradio_api/call/ask", json.dumps({"data": [question]}).encode())
+    stream = urllib.request.urlopen(f"{studio.address}gradio_api/call/ask/{joined['event_id']}")
+    assert "waiting" in next(line for line in stream if line.startswith(b"data: [")).decode()
+    stream.close()
+    assert studio.engine.tickets[-1].cancelled.wait(10)
+
+
+def test_a_question_that_is_left_while_it_is_taken_is_cancelled(picture: Image.Image) -> None:
+    pytest.importorskip("gradio")
+    from mglmm.studio.session import Question
+    from mglmm.studio.streaming import answers
+
+    taking, go_on = threading.Event(), threading.Event()
+
+    class _Slow(FakeEngine):
+        def submit(self, *given: Any, **options: Any) -> FakeTicket:
+            taking.set()
+            go_on.wait(10)
+            return super().submit(*given, **options)
+
+    engine = _Slow(pace=60)
+
+    async def _leave() -> None:
+        events = answers(engine, picture, Question(picture="x", instruction="y"), 24)  # type: ignore[arg-type]
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.to_thread(taking.wait, 10)
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+        go_on.set()
+        assert await asyncio.to_thread(engine.taken.wait, 10)
+        assert await asyncio.to_thread(engine.tickets[-1].cancelled.wait, 5)
+
+    asyncio.run(_leave())
+
+
+def test_a_server_that_does_not_start_closes_its_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    gradio = pytest.importorskip("gradio")
+    from mglmm.studio.launch import serve
+
+    def _fail(*_: Any, **__: Any) -> None:
+        raise OSError("no")
+
+    monkeypatch.setattr(gradio.Server, "launch", _fail)
+    engine = FakeEngine()
+    with pytest.raises(OSError, match="no"):
+        serve(engine, port=free_port())  # type: ignore[arg-type]
+    assert engine.closed

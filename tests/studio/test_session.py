@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from pydantic import ValidationError
 
 from mglmm.instructions import INSTRUCTIONS, expand, sentence_case
+from mglmm.masks import encode
 from mglmm.schema import Rle, Segment, UserError, read_line
-from mglmm.studio.export import Wanted, picture_of
+from mglmm.studio.export import FORMS, MAX_DRAWN, Wanted, export, picture_of
 from mglmm.studio.pictures import PictureStore, keep
-from mglmm.studio.session import Question, Session, definite, parent_of, placed
+from mglmm.studio.session import MAX_SEGMENTS, Question, Session, definite, parent_of, placed
 
 SIZE = (20, 30)
 
@@ -95,6 +97,34 @@ def test_the_conversation_has_the_markup_again() -> None:
     assert question.conversation() == [("what?", "It is <p> this </p> [SEG]."), ("and?", None)]
 
 
+@pytest.mark.parametrize(
+    ("turns", "told"),
+    [
+        ([{"instruction": "what?", "answer": answer(7)}] * 65, "65 earlier turns are more than 64; begin a new"),
+        ([{"instruction": "x" * 2001, "answer": answer(7)}], "field turns.0.instruction: String should have at most"),
+        (
+            [{"instruction": "x", "answer": {"text": "y" * 8001}}],
+            "earlier answer of 8,001 characters is longer than 8,000",
+        ),
+        (
+            [
+                {
+                    "instruction": "x",
+                    "answer": answer(7) | {"spans": [{"start": 0, "end": 1, "segment_ids": [1] * 2000}]},
+                }
+            ],
+            "longer",
+        ),
+        ([{"instruction": "x", "answer": answer(7) | {"text": "It is     ."}}], "[6, 10) is blank"),
+        ([{"instruction": "x", "answer": {"text": "a [SEG]"}}], "plain text must hold no markup"),
+    ],
+)
+def test_what_was_said_before_has_limits(turns: list[dict[str, Any]], told: str) -> None:
+    with pytest.raises(UserError) as error:
+        read_line(json.dumps({"picture": "x", "instruction": "y", "turns": turns}), Question, "the question")
+    assert str(error.value).startswith("the question") and told in str(error.value)
+
+
 def test_a_focus_is_checked() -> None:
     damaged = CAR.model_dump(mode="json") | {"rle": {"size": SIZE, "counts": "0"}}
     with pytest.raises(ValidationError, match="RLE counts fill 0 pixels of 600"):
@@ -138,6 +168,50 @@ def test_a_picture_of_another_size_is_refused() -> None:
         picture_of(opened(session(picture="data:image/png;base64,?")))
 
 
+def wanted(data: dict[str, Any]) -> Wanted:
+    return Wanted.model_validate_json(json.dumps({"session": data}))
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_what_the_studio_never_makes_is_not_worked_on(form: str) -> None:
+    """Before anything is unpacked: masks beyond the picture, and pictures beyond the studio's own."""
+    huge = encode(np.zeros((3_000, 3_000), dtype=bool))
+    bomb = session(sample={"size": [3_000, 3_000], "segments": [{"id": 7, "label": "", "rle": huge}], "turns": []})
+    with pytest.raises(ValidationError, match="3000 x 3000 is longer than the 2048"):
+        wanted(bomb | {"picture": "data:image/png;base64," + base64.b64encode(png((1, 1))).decode()})
+    other = "data:image/png;base64," + base64.b64encode(png((1, 1))).decode()
+    with pytest.raises(UserError, match="its picture is 1 x 1, but its masks are 30 x 20"):
+        export(form, wanted(session(picture=other)))
+    large = "data:image/png;base64," + base64.b64encode(png((2100, 2100))).decode()
+    with pytest.raises(UserError, match="2100 x 2100 is above the limit of 4,194,304 pixels"):
+        export(form, wanted(session(picture=large)))
+
+
+def test_too_many_masks_are_refused() -> None:
+    def _of(number: int) -> dict[str, Any]:
+        segments = [json.loads(segment(i, (0, 0, 2, 2)).model_dump_json()) for i in range(number)]
+        return session(sample={"segments": segments, "turns": []})
+
+    with pytest.raises(ValidationError, match=f"its {MAX_SEGMENTS + 1} masks are more than the limit"):
+        wanted(_of(MAX_SEGMENTS + 1))
+    with pytest.raises(UserError, match="too many for one picture"):
+        export("overlay", wanted(_of(MAX_DRAWN + 1)))
+    assert export("masks", wanted(_of(MAX_DRAWN + 1))).name == "a-masks.zip"
+
+
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("a b.png", "attachment; filename=\"a-b.jsonl\"; filename*=UTF-8''a-b.jsonl"),
+        ("фото.png", "attachment; filename=\"____.jsonl\"; filename*=UTF-8''%D1%84%D0%BE%D1%82%D0%BE.jsonl"),
+        ("🙂.png", "attachment; filename=\"picture.jsonl\"; filename*=UTF-8''picture.jsonl"),
+        ("x" * 5000, f"attachment; filename=\"{'x' * 60}.jsonl\"; filename*=UTF-8''{'x' * 60}.jsonl"),
+    ],
+)
+def test_names_of_downloads(name: str, header: str) -> None:
+    assert export("samples", wanted(session(sample={"image": name}))).disposition == header
+
+
 def test_an_overlay_of_no_turn_is_refused() -> None:
     with pytest.raises(ValidationError, match="turn 2 of a session of 2"):
         Wanted.model_validate({"session": session(), "turn": 2})
@@ -158,6 +232,50 @@ def test_kept_pictures_hold_no_metadata_and_stay_the_same() -> None:
     buffer = io.BytesIO()
     Image.new("RGBA", (3000, 30)).save(buffer, "WEBP")
     assert (keep(buffer.getvalue()).media_type, keep(buffer.getvalue()).size) == ("image/png", (20, 2048))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"comment": b"secret"},
+        {"comment": b"secret", "progressive": True, "quality": 40},
+        {"exif": b"Exif\0\0secret"},
+        {"icc_profile": b"secret" * 30},
+        {"extra": b"\xff\xec\x00\x08secret"},
+    ],
+)
+@pytest.mark.parametrize(("mode", "size_wh"), [("RGB", (64, 48)), ("L", (64, 48)), ("RGB", (2100, 20))])
+@pytest.mark.parametrize("behind", [b"", b"secret", b"secret\xff\xd9"])
+def test_nothing_but_pixels_is_kept_of_a_jpeg(
+    options: dict[str, Any], mode: str, size_wh: tuple[int, int], behind: bytes
+) -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise(size_wh, 60).convert(mode).save(buffer, "JPEG", **options)
+    kept = keep(buffer.getvalue() + behind)
+    assert b"secret" not in kept.content and kept.media_type == "image/jpeg"
+    again = keep(kept.content)
+    assert (again.id, again.content) == (kept.id, kept.content)
+
+
+def test_a_plain_jpeg_is_kept_as_it_is() -> None:
+    buffer = io.BytesIO()
+    Image.effect_noise((64, 48), 60).convert("RGB").save(buffer, "JPEG", quality=60)
+    assert keep(buffer.getvalue()).content == buffer.getvalue()
+    assert keep(buffer.getvalue() + b"more").content != buffer.getvalue() + b"more"
+
+
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "GIF"])
+def test_nothing_but_pixels_is_kept_of_other_forms(form: str) -> None:
+    buffer = io.BytesIO()
+    options = {"pnginfo": _text(), "icc_profile": b"secret" * 30, "comment": b"secret", "description": "secret"}
+    Image.new("RGB", (20, 10), "teal").save(buffer, form, **options)
+    assert b"secret" in buffer.getvalue() and b"secret" not in keep(buffer.getvalue()).content
+
+
+def _text() -> PngInfo:
+    info = PngInfo()
+    info.add_text("where", "secret")
+    return info
 
 
 def test_the_oldest_picture_is_forgotten() -> None:

@@ -1,5 +1,6 @@
 """The studio's server: the page and its files, pictures, sessions, downloads; answers go through Gradio's queue."""
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -24,15 +25,22 @@ os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")  # read when a server
 MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES
 """Ours: the largest picture as Base64, and room for its masks."""
 
+MAX_DECODING = 2
+"""Uploads, sessions and downloads worked on at once; others wait. Ours: one may take half a gigabyte for a moment."""
+
+UPLOADS_OF_GRADIO = ("/gradio_api/upload", "/gradio_api/process_recording")
+"""Gradio's own ways to leave a file on the server, which nothing here needs."""
+
 GONE = "The server has gone in the middle of the answer; ask again when it is back."
 
-_UNPROCESSABLE = 422
+_FORBIDDEN, _UNPROCESSABLE = 403, 422
 
 
 def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 512) -> gradio.Server:
     """The server over an engine; `model` is the name that the page shows. `launch` starts it."""
     app = gradio.Server(title="mglmm studio", docs_url=None, redoc_url=None, openapi_url=None)
     pictures = PictureStore()
+    decoding = asyncio.Semaphore(MAX_DECODING)
     html = page.page(model)
 
     @app.exception_handler(UserError)
@@ -44,8 +52,10 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
         return HTMLResponse(html, headers=page.SECURITY)
 
     app.mount("/studio/static", StaticFiles(directory=page.STATIC))
-    _add_pictures(app, pictures)
-    _add_sessions(app, pictures)
+    _add_pictures(app, pictures, decoding)
+    _add_sessions(app, pictures, decoding)
+    for address in UPLOADS_OF_GRADIO:  # ours come first
+        app.add_api_route(address, _refuse, methods=["POST"])
 
     @app.api(name="ask", concurrency_limit=None)
     async def _ask(question: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -74,11 +84,16 @@ def one_line(error: UserError) -> str:
     return " ".join(str(error).split())
 
 
-def _add_pictures(app: gradio.Server, pictures: PictureStore) -> None:
+def _refuse() -> JSONResponse:
+    return JSONResponse({"error": "pictures go to studio/pictures"}, _FORBIDDEN)
+
+
+def _add_pictures(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/pictures")
     async def _upload(request: Request) -> dict[str, Any]:
         content = await _body(request, "the picture", MAX_UPLOAD_BYTES)
-        return _told(await run_in_threadpool(pictures.add, content))
+        async with decoding:
+            return _told(await run_in_threadpool(pictures.add, content))
 
     @app.get("/studio/pictures/{picture_id}")
     def _picture(picture_id: str) -> Response:
@@ -90,7 +105,7 @@ def _add_pictures(app: gradio.Server, pictures: PictureStore) -> None:
         return _file(sample_png(number), "image/png") if 0 <= number < len(SAMPLES) else Response(status_code=404)
 
 
-def _add_sessions(app: gradio.Server, pictures: PictureStore) -> None:
+def _add_sessions(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/sessions")
     async def _open(request: Request) -> dict[str, Any]:
         """The session in the body, found to be whole, and its picture."""
@@ -104,16 +119,20 @@ def _add_sessions(app: gradio.Server, pictures: PictureStore) -> None:
                 raise UserError("the session: its picture is larger than the studio works with")
             return {"picture": _told(kept), "sample": session.sample.model_dump(mode="json")}
 
-        return await run_in_threadpool(_opened)
+        async with decoding:
+            return await run_in_threadpool(_opened)
 
     @app.post("/studio/export/{form}")
     async def _export(form: str, request: Request) -> Response:
         body = await _body(request, "the session", MAX_SESSION_BYTES)
-        file = await run_in_threadpool(
-            lambda: export.export(form, read_line(body, export.Wanted, "the session to export"))
-        )
-        disposition = {"Content-Disposition": f'attachment; filename="{file.name}"'}
-        return Response(file.content, media_type=file.media_type, headers=disposition)
+
+        def _made() -> export.File:
+            return export.export(form, read_line(body, export.Wanted, "the session to export"))
+
+        async with decoding:
+            file = await run_in_threadpool(_made)
+        headers = {"Content-Disposition": file.disposition}
+        return Response(file.content, media_type=file.media_type, headers=headers)
 
 
 def _question(question: dict[str, Any]) -> Question:

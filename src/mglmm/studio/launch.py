@@ -3,6 +3,8 @@
 import logging
 import threading
 
+import gradio
+
 from mglmm.arguments import check_port
 from mglmm.engine import Engine
 from mglmm.studio.app import MAX_SESSION_BYTES, make_app
@@ -27,31 +29,40 @@ def serve(
     Raises:
         UserError: see `check_port`.
     """
-    check_port(host, port)
-    app = make_app(engine, model=model, max_new_tokens=max_new_tokens)
     stop = stop or threading.Event()
-    _, address, public = app.launch(
-        server_name=host,
-        server_port=port,
-        share=share,
-        prevent_thread_lock=True,
-        quiet=True,
-        ssr_mode=False,
-        inline=False,
-        run_history=False,
-        enable_monitoring=False,
-        max_file_size=MAX_SESSION_BYTES,
-        _frontend=False,
-    )
+    app = None
     try:
+        check_port(host, port)
+        app = make_app(engine, model=model, max_new_tokens=max_new_tokens)
+        _, address, public = app.launch(
+            server_name=host,
+            server_port=port,
+            share=share,
+            prevent_thread_lock=True,
+            quiet=True,
+            ssr_mode=False,
+            inline=False,
+            run_history=False,
+            enable_monitoring=False,
+            max_file_size=MAX_SESSION_BYTES,
+            _frontend=False,
+        )
         print(f"mglmm studio: {public or address} (Ctrl-C ends it)", flush=True)
         stop.wait()
     except KeyboardInterrupt:
         print("ended")
     finally:
         engine.close(finish=False)
-        blocks = app.get_blocks()
-        # a stream of Gradio's would go on for ever and be waited for; that it is cut off is no error
-        blocks.server.force_exit = True
-        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
-        blocks.close(verbose=False)
+        if app:
+            _end(app)
+
+
+def _end(app: gradio.Server) -> None:
+    """End the server, as far as it has started."""
+    blocks = app.blocks
+    if blocks is None or not blocks.is_running:
+        return
+    # a stream of Gradio's would go on for ever and be waited for; that it is cut off is no error
+    blocks.server.force_exit = True
+    logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+    blocks.close(verbose=False)

@@ -6,7 +6,6 @@ from typing import Any, Literal, NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from mglmm import __version__, viz
-from mglmm.studio.export import FORMS
 from mglmm.studio.pictures import MAX_UPLOAD_BYTES
 from mglmm.studio.samples import SAMPLES
 from mglmm.studio.session import MAX_INSTRUCTION_CHARACTERS
@@ -70,7 +69,6 @@ def configuration() -> dict[str, Any]:
         "inside": INSIDE,
         "palette": [{"fill": _css(color), "ink": _css(viz.readable_on(color))} for color in viz.PALETTE],
         "tasks": [task._asdict() for task in TASKS],
-        "forms": list(FORMS),
         "max_upload_bytes": MAX_UPLOAD_BYTES,
         "max_instruction_characters": MAX_INSTRUCTION_CHARACTERS,
     }

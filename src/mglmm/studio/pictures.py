@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from threading import Lock
 
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 
 from mglmm.images import load_image
 from mglmm.schema import UserError
@@ -19,7 +20,9 @@ MAX_KEPT_BYTES = 512 * 2**20
 """Of all pictures in memory. Ours: some five hundred photographs; a browser sends one that was forgotten again."""
 
 _JPEG_QUALITY = 95
-_PLAIN_JPEG_INFO = {"jfif", "jfif_version", "jfif_unit", "jfif_density", "dpi"}
+_END_OF_JPEG = b"\xff\xd9"
+_JFIF_HEADER_BYTES = 14
+"""Without a thumbnail. Source: JFIF 1.02, page 5, less the two bytes of the length."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,8 @@ class Kept:
 def keep(content: bytes) -> Kept:
     """The picture in an uploaded file; of one that was kept before, the same bytes again.
 
-    What was JPEG stays JPEG, anything else becomes PNG. Metadata, such as where a photograph was taken, is left out.
+    What was JPEG stays JPEG, anything else becomes PNG. Nothing but pixels is kept: no metadata (such as where a
+    photograph was taken), no comment, no color profile, nothing that follows the picture in its file.
 
     Raises:
         UserError: the file is too large or no picture that can be used (see `load_image`).
@@ -56,11 +60,12 @@ def keep(content: bytes) -> Kept:
         raise UserError(too_large("the picture", MAX_UPLOAD_BYTES))
     image = load_image(content)
     uploaded_size = (image.height, image.width)
+    image.info.clear()  # Pillow would write comments and color profiles again
     image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
     size = (image.height, image.width)
     with Image.open(io.BytesIO(content)) as file:
         jpeg = file.format == "JPEG"
-        plain = jpeg and file.mode == "RGB" and set(file.info) <= _PLAIN_JPEG_INFO
+        plain = isinstance(file, JpegImageFile) and file.mode == "RGB" and _holds_pixels_alone(file, content)
     if plain and size == uploaded_size:
         return Kept(content, "image/jpeg", size, uploaded_size)
     buffer = io.BytesIO()
@@ -69,6 +74,12 @@ def keep(content: bytes) -> Kept:
         return Kept(buffer.getvalue(), "image/jpeg", size, uploaded_size)
     image.save(buffer, "PNG")
     return Kept(buffer.getvalue(), "image/png", size, uploaded_size)
+
+
+def _holds_pixels_alone(file: JpegImageFile, content: bytes) -> bool:
+    """Whether a JPEG has no header but JFIF's own, no comment, no thumbnail, and nothing behind its end."""
+    headers = [(name, len(data)) for name, data in file.applist]
+    return headers == [("APP0", _JFIF_HEADER_BYTES)] and content.find(_END_OF_JPEG) == len(content) - 2
 
 
 def too_large(what: str, limit: int) -> str:

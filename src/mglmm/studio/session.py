@@ -3,16 +3,24 @@
 import base64
 import binascii
 import re
-from collections.abc import Sequence
-from typing import Annotated, Literal, Self
+from collections.abc import Sequence, Sized
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from mglmm import grounding, masks
 from mglmm.schema import GroundedText, Record, Sample, Segment, check_runs
+from mglmm.studio.pictures import MAX_SIDE_PX
 
 MAX_INSTRUCTION_CHARACTERS = 2_000
 """Ours: several times the context of the model in the package; larger models have no use for more either."""
+
+MAX_EARLIER_TURNS = 64
+"""Of the conversation that a question goes on with. Ours: with a sentence each they fill the context of most models."""
+MAX_ANSWER_CHARACTERS = 8_000
+"""Of an earlier answer with its markup. Ours: twice an answer of the usual length."""
+MAX_SEGMENTS = 1_024
+"""Of a session. Ours: a mask of the largest picture takes 4 MiB as long as it is drawn or packed."""
 
 SAME_IOU = 0.7
 """A mask found inside an object that covers it like this is the object again. Ours, by looking at answers."""
@@ -26,8 +34,18 @@ _DATA_URL = re.compile(r"^data:image/(?:png|jpeg);base64,")
 class Said(Record):
     """An instruction and the answer it got."""
 
-    instruction: str
+    instruction: Annotated[str, Field(max_length=MAX_INSTRUCTION_CHARACTERS)]
     answer: GroundedText
+
+    @model_validator(mode="after")
+    def _can_be_said_again(self) -> Self:
+        length = len(grounding.render(self.answer))
+        if length > MAX_ANSWER_CHARACTERS:
+            raise ValueError(
+                f"the earlier answer of {length:,} characters is longer than {MAX_ANSWER_CHARACTERS:,}; "
+                "begin a new conversation"
+            )
+        return self
 
 
 class Question(Record):
@@ -42,6 +60,13 @@ class Question(Record):
     turns: tuple[Said, ...] = ()
     focus: Segment | None = None
     first_segment_id: Annotated[int, Field(ge=1)] = 1
+
+    @field_validator("turns", mode="before")
+    @classmethod
+    def _are_not_too_many(cls, turns: Any) -> Any:
+        if isinstance(turns, Sized) and len(turns) > MAX_EARLIER_TURNS:
+            raise ValueError(f"{len(turns)} earlier turns are more than {MAX_EARLIER_TURNS}; begin a new conversation")
+        return turns
 
     @model_validator(mode="after")
     def _focus_is_whole(self) -> Self:
@@ -63,6 +88,17 @@ class Session(Record):
     version: Literal[1]
     picture: Annotated[str, Field(pattern=_DATA_URL.pattern)]
     sample: Sample
+
+    @model_validator(mode="after")
+    def _is_no_larger_than_the_studio_makes(self) -> Self:
+        height, width = self.sample.size
+        if max(height, width) > MAX_SIDE_PX:
+            raise ValueError(
+                f"its picture of {width} x {height} is longer than the {MAX_SIDE_PX} that the studio works with"
+            )
+        if len(self.sample.segments) > MAX_SEGMENTS:
+            raise ValueError(f"its {len(self.sample.segments)} masks are more than the limit of {MAX_SEGMENTS}")
+        return self
 
     @model_validator(mode="after")
     def _levels_lead_back_up(self) -> Self:

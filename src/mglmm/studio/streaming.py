@@ -7,18 +7,21 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
-from mglmm.engine import Engine
+from mglmm.engine import Engine, Ticket
 from mglmm.predict import Event, Grounded, ImagePrediction, Words
 from mglmm.schema import Segment, Span
 from mglmm.studio.session import Question, placed
 
 Told = dict[str, Any]
 
+WAITING_S = 1.0
+"""After so long without an event one is told that says so. Ours: as long as a question of somebody who left is kept."""
+
 
 async def answers(engine: Engine, image: Image.Image, question: Question, max_new_tokens: int) -> AsyncIterator[Told]:
-    """The answer to a question, bit by bit: "words" and "grounded", at last "done".
+    """The answer to a question, bit by bit: "words" and "grounded", at last "done"; "waiting" while nothing comes.
 
-    Closing the iterator early stops the answer.
+    Closing the iterator early stops the answer. Gradio closes it between two events when the client has left.
 
     Raises:
         UserError: as `Engine.submit`.
@@ -29,19 +32,32 @@ async def answers(engine: Engine, image: Image.Image, question: Question, max_ne
     def _pass_on(event: Event | Exception) -> None:
         loop.call_soon_threadsafe(events.put_nowait, event)
 
-    ticket = await run_in_threadpool(
-        engine.submit, image, question.conversation(), max_new_tokens=max_new_tokens, on_event=_pass_on
+    submitted = asyncio.ensure_future(
+        run_in_threadpool(
+            engine.submit, image, question.conversation(), max_new_tokens=max_new_tokens, on_event=_pass_on
+        )
     )
     try:
+        await asyncio.shield(submitted)
         while True:
-            event = await events.get()
+            try:
+                event = await asyncio.wait_for(events.get(), WAITING_S)
+            except TimeoutError:
+                yield {"kind": "waiting"}
+                continue
             if isinstance(event, Exception):
                 raise event
             yield told(event, question)
             if isinstance(event, ImagePrediction):
                 return
     finally:
-        ticket.cancel()
+        submitted.add_done_callback(_cancel)  # at once, or when a submission that nobody waits for is through
+
+
+def _cancel(submitted: asyncio.Future[Ticket]) -> None:
+    """Cancel the ticket, if there is one."""
+    if not submitted.cancelled() and submitted.exception() is None:
+        submitted.result().cancel()
 
 
 def told(event: Event, question: Question) -> Told:

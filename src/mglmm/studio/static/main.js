@@ -1,8 +1,9 @@
 // The studio: puts picture, answers, tree and server together.
 
+import { events, take } from "./asking.js";
 import { Shape } from "./masks.js";
 import { save } from "./save.js";
-import { UnknownPicture, Fault, Lost, ask, openSession, pictureOf, upload } from "./server.js";
+import { Fault, Lost, openSession, pictureOf, upload } from "./server.js";
 import { Session } from "./session.js";
 import { watchStart } from "./start.js";
 import { Answer, crumbsOf, element, percent, swatch, treeOf, wholeAnswer } from "./talk.js";
@@ -118,7 +119,7 @@ function go(level) {
 function lookInside(id) {
   if (id === focus) return;
   const { label } = session.segments.get(id);
-  if (session.thread(id).some((turn) => turn.state !== "failed")) return go(id);
+  if (session.thread(id).some(({ state }) => state === "done" || state === "streaming")) return go(id);
   if (running) return complain(new Fault("An answer is still on its way; wait for it, or stop it first."));
   go(id);
   answer(configuration.inside.replace("{object}", definite(label)), "mgsc");
@@ -174,7 +175,7 @@ async function begin(next) {
   URL.revokeObjectURL(image.src);
   session = next;
   answers.clear();
-  for (const turn of session.turns) answers.set(turn, wholeAnswer(turn, watchPhrase(turn), (id) => session.segments.get(id).color));
+  for (const turn of session.turns) answers.set(turn, wholeAnswer(turn, watchPhrase(turn), colorOf));
   byId("alert").replaceChildren();
   view("work");
   viewer.mark([]);
@@ -182,7 +183,8 @@ async function begin(next) {
   go(null);
   const [height, width] = next.picture.uploaded_size;
   const [high, wide] = next.picture.size;
-  if (width !== wide) tell(`The picture of ${width} × ${height} pixels was made smaller: ${wide} × ${high}.`);
+  const smaller = width !== wide || height !== high;
+  byId("smaller").textContent = smaller ? `The picture of ${width} × ${height} pixels was made smaller: ${wide} × ${high}.` : "";
   byId("instruction").focus({ preventScroll: true });
 }
 
@@ -221,6 +223,8 @@ function place({ rle }, order) {
   return { shape: new Shape(rle), color: configuration.palette[order % configuration.palette.length] };
 }
 
+const colorOf = (id) => session.segments.get(id).color;
+
 /* Asking */
 
 async function answer(instruction, task = "conversation") {
@@ -236,7 +240,7 @@ async function answer(instruction, task = "conversation") {
   show(turn);
   scrollToEnd();
   try {
-    for await (const event of events(turn, controller.signal)) take(event, turn, said);
+    for await (const event of events(session, turn, controller.signal)) tellOf(event, turn, said);
     turn.state = "done";
     tell(`Answered, with ${session.segmentsOf(turn).length} masks.`);
   } catch (error) {
@@ -260,24 +264,6 @@ function answerAgain(turn) {
   answer(turn.instruction, turn.task);
 }
 
-/** The events of an answer; a picture that the server has forgotten is sent again. */
-async function* events(turn, signal) {
-  const { segments, picture } = session;
-  const { id, rle, label } = segments.get(turn.focus) ?? {};
-  const question = {
-    picture: picture.id, instruction: turn.instruction, first_segment_id: session.nextId,
-    focus: turn.focus === null ? null : { id, rle, label },
-    turns: session.conversation(turn).map(({ instruction, text, spans }) => ({ instruction, answer: { text, spans } })),
-  };
-  try {
-    yield* ask(question, signal);
-  } catch (error) {
-    if (!(error instanceof UnknownPicture)) throw error;
-    await upload(session.blob);
-    yield* ask(question, signal);
-  }
-}
-
 /** Call before words are added: what it returns scrolls on, unless the user has scrolled back to read. */
 function following() {
   const log = byId("turns");
@@ -290,22 +276,14 @@ function scrollToEnd() {
   for (const page of [byId("turns"), document.scrollingElement]) page.scrollTop = page.scrollHeight;
 }
 
-function take(event, turn, said) {
-  const since = performance.now() - turn.at;
+/** Show what an event has changed. */
+function tellOf(event, turn, said) {
   const follow = following();
-  if (event.kind === "words") {
-    turn.times.word ??= since;
-    turn.text += event.text;
-    said.words(event.text);
-  } else if (event.kind === "grounded") {
-    turn.times.mask ??= since;
-    for (const segment of event.segments) session.add(segment, turn, turn.spans.length, place);
-    turn.spans.push(event.span);
-    said.phrase(event.span, session.segments.get(event.span.segment_ids[0]).color);
-    if (shown === turn) show(turn);
-  } else {
-    turn.times.all = since;
-  }
+  const changed = take(event, session, turn, place);
+  if (event.kind === "words") said.words(event.text);
+  if (event.kind === "grounded") said.phrase(event.span, colorOf(event.span.segment_ids[0]));
+  if (changed) said.rewrite(colorOf);
+  if ((changed || event.kind === "grounded") && shown === turn) show(turn);
   if (turn.focus === focus) follow();
 }
 

@@ -3,12 +3,13 @@
 /** Something that the user can mend; the message is one plain line. */
 export class Fault extends Error {}
 
-/** The server has not answered, or stopped in the middle of an answer. */
+/** The server has not answered, or stopped in the middle of an answer: the same can be asked again. */
 export class Lost extends Fault {}
 
-/** Nobody has this picture any more: it is to be sent again. */
-export class UnknownPicture extends Error {}
+/** The server does not have this picture any more: it is to be sent again. */
+export class UnknownPicture extends Lost {}
 
+const NO_ROOM = "The server has no room for this picture now; try again in a moment.";
 const NO_SERVER = "The server cannot be reached.";
 const BROKEN_OFF = "The server has gone in the middle of the answer; ask again when it is back.";
 
@@ -36,7 +37,7 @@ export async function upload(blob) {
 /** The file of a picture that the server holds, which is what is sent again if it forgets it. */
 export async function pictureOf(id) {
   const response = await reach(`studio/pictures/${id}`);
-  if (!response.ok) throw new Fault("The server has no room for this picture now; try again in a moment.");
+  if (!response.ok) throw new Fault(NO_ROOM);
   return response.blob();
 }
 
@@ -48,8 +49,8 @@ export async function openSession(blob) {
 /** {name, blob} of a download; `wanted`: the session and how its overlay is drawn. */
 export async function exported(form, wanted) {
   const response = await send(`studio/export/${form}`, JSON.stringify(wanted));
-  const name = /filename="(.*)"/.exec(response.headers.get("Content-Disposition"))[1];
-  return { name, blob: await response.blob() };
+  const name = /filename\*=UTF-8''(.*)/.exec(response.headers.get("Content-Disposition"))[1];
+  return { name: decodeURIComponent(name), blob: await response.blob() };
 }
 
 /** The events of an answer, as they come: see streaming.py. */
@@ -67,7 +68,7 @@ export async function* ask(question, signal) {
     if (name !== "generating") continue;
     const [event] = data;
     if (event.kind === "error") throw new Fault(event.message);
-    if (event.kind === "unknown_picture") throw new UnknownPicture();
+    if (event.kind === "unknown_picture") throw new UnknownPicture(NO_ROOM);
     whole ||= event.kind === "done";
     yield event;
   }

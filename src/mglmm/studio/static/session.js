@@ -46,9 +46,16 @@ export class Session {
     return ids.map((id) => this.segments.get(id));
   }
 
-  /** The parts of an object that were found while looking into it. */
+  /** Every mask that came with an answer. */
+  masksOf(turn) {
+    return [...this.segments.values()].filter((one) => one.turn === turn);
+  }
+
+  /** The parts of an object that were found while looking into it; of unfinished answers only if there is no other. */
   parts(id) {
-    return [...this.segments.values()].filter((one) => one.parent === id && one.turn.focus === id);
+    const parts = [...this.segments.values()].filter((one) => one.parent === id && one.turn.focus === id);
+    const whole = parts.filter(({ turn }) => turn.state === "done" || turn.state === "streaming");
+    return whole.length ? whole : parts;
   }
 
   /** The objects from the whole picture down to a level. */
@@ -58,30 +65,32 @@ export class Session {
     return found;
   }
 
-  /** The session as a `Sample`; turns that were never answered are left out. */
-  sample() {
+  /** The turns that were answered, if not to the end, as a `Sample` orders them: level by level. */
+  told() {
     const told = this.turns.filter((turn) => turn.text);
     const levels = [...new Set(told.map((turn) => turn.focus))];
+    return levels.flatMap((focus) => told.filter((turn) => turn.focus === focus));
+  }
+
+  /** The session as a `Sample`; `meta.unfinished` names the turns whose answer was stopped or broken off. */
+  sample() {
+    const told = this.told();
     return {
       id: this.name, image: this.name, size: this.picture.size, source: "studio",
+      meta: { unfinished: told.flatMap((turn, index) => (turn.state === "done" ? [] : [index])) },
       segments: [...this.segments.values()].map(({ id, rle, label, caption, parent, score }) => (
         { id, rle, label, caption, parent, score })),
-      turns: levels.flatMap((focus) => {
-        const thread = told.filter((turn) => turn.focus === focus);
-        return thread.map((turn, index) => ({
-          task: turn.task, instruction: turn.instruction, answer: { text: turn.text, spans: turn.spans },
-          granularity: focus === null ? null : "part", region_ids: focus === null ? [] : [focus],
-          follows: index > 0 && turn.follows,
-        }));
-      }),
+      turns: told.map((turn, index) => ({
+        task: turn.task, instruction: turn.instruction, answer: { text: turn.text, spans: turn.spans },
+        granularity: turn.focus === null ? null : "part", region_ids: turn.focus === null ? [] : [turn.focus],
+        follows: turn.focus === told[index - 1]?.focus && turn.follows,
+      })),
     };
   }
 
   /** Which turn of `sample()` a turn is; null if it is not there. */
   indexOf(turn) {
-    const told = this.turns.filter((one) => one.text);
-    const levels = [...new Set(told.map((one) => one.focus))];
-    const index = levels.flatMap((focus) => told.filter((one) => one.focus === focus)).indexOf(turn);
+    const index = this.told().indexOf(turn);
     return index < 0 ? null : index;
   }
 
@@ -89,9 +98,10 @@ export class Session {
   static of({ picture, sample }, blob, place) {
     const session = new Session(picture, sample.image, blob);
     const segments = new Map(sample.segments.map((segment) => [segment.id, segment]));
-    for (const { task, instruction, answer, region_ids, follows } of sample.turns) {
+    const unfinished = [sample.meta.unfinished ?? []].flat();
+    for (const [index, { task, instruction, answer, region_ids, follows }] of sample.turns.entries()) {
       const turn = { instruction, task, follows, focus: region_ids[0] ?? null, text: answer.text, spans: answer.spans,
-        state: "done", times: {} };
+        state: unfinished.includes(index) ? "stopped" : "done", times: {} };
       session.turns.push(turn);
       answer.spans.forEach((span, order) => {
         for (const id of span.segment_ids) if (segments.has(id)) session.add(segments.get(id), turn, order, place);

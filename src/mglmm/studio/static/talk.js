@@ -49,6 +49,14 @@ export class Answer {
     this.end = end;
   }
 
+  /** Write the whole turn anew; `color(id)` is that of a segment. */
+  rewrite(color) {
+    this.tail = document.createTextNode(this.turn.text);
+    this.end = 0;
+    this.said.replaceChildren(this.tail);
+    for (const span of this.turn.spans) this.phrase(span, color(span.segment_ids[0]));
+  }
+
   /** The answer has ended, in whichever way. */
   finish() {
     const { state, times, text, spans } = this.turn;
@@ -69,8 +77,7 @@ export class Answer {
 /** An answer that is there already. */
 export function wholeAnswer(turn, phrases, color) {
   const answer = new Answer(turn, phrases);
-  answer.words(turn.text);
-  for (const span of turn.spans) answer.phrase(span, color(span.segment_ids[0]));
+  answer.rewrite(color);
   answer.finish();
   return answer;
 }
