@@ -51,6 +51,13 @@ def test_file_and_overrides(tmp_path: Path) -> None:
         recipe.name = "c"
 
 
+@pytest.mark.parametrize("text", ["1e-4", "1E4", "+2.e3", "-.5e-1", "1.0e-3", "3e+2"])
+def test_numbers_with_exponents_are_numbers(tmp_path: Path, text: str) -> None:
+    """In the file as in an override, also where any value is taken."""
+    recipe = load_recipe(write(tmp_path, f"name: a\nextra: {{a: {text}}}\n"), Whole, [f"extra.b={text}", "name=1e"])
+    assert recipe.extra == {"a": float(text), "b": float(text)} and recipe.name == "1e"
+
+
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert load_recipe(write(tmp_path, "# nothing\n"), Part) == Part()
 

@@ -1,5 +1,6 @@
 """Run recipes: one YAML file on a typed, frozen model that refuses unknown keys."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -46,7 +47,10 @@ def load_recipe(path: str | Path, cls: type[R], overrides: Sequence[str] = ()) -
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice: plain YAML would silently keep the last."""
+    """Safe YAML that refuses a key given twice (plain YAML would silently keep the last), and knows `1e-4` as a number.
+
+    PyYAML follows YAML 1.1, where a float needs a dot and the sign of its exponent; by YAML 1.2 it needs neither.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping, or an error that points to the second key."""
@@ -57,6 +61,11 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?([0-9]+\.?|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
@@ -85,7 +94,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
     if not equals or not all(key.split(".")):
         raise UserError(f"override {override!r}: write it as key=value or section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise UserError(f"override {override!r}: the value is not valid YAML") from error
     *sections, last = key.split(".")

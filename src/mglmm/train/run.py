@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from peft import PeftModel
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from torch import nn
 from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
@@ -143,6 +143,7 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
     if unknown:
         valid = ", ".join(sorted(known - set(OWNED_TRAINER_KEYS)))
         raise UserError(f"trainer.{unknown[0]}: no setting of TrainingArguments; valid keys are: {valid}")
+    _check_kinds(recipe.trainer)
     on_accelerator = torch.accelerator.is_available()
     num_workers = recipe.trainer.get("dataloader_num_workers", 1)
     settings = {
@@ -168,6 +169,21 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
         return TrainingArguments(**settings)
     except (TypeError, ValueError, ImportError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+
+
+def _check_kinds(trainer: Mapping[str, Any]) -> None:
+    """Nothing, if every setting that is a number or a switch has such a value: TrainingArguments takes any.
+
+    Raises:
+        UserError: one has not.
+    """
+    hints = get_type_hints(TrainingArguments)
+    for key, value in trainer.items():
+        if {bool, int, float, type(None)}.issuperset(get_args(hints[key]) or [hints[key]]):
+            try:
+                TypeAdapter(hints[key]).validate_python(value, strict=True)
+            except ValidationError as error:
+                raise UserError(f"trainer.{key}: {error.errors()[0]['msg']}, not {value!r}") from error
 
 
 def last_checkpoint(recipe: TrainRecipe, images_per_step: int) -> tuple[Path | None, float]:
