@@ -16,14 +16,15 @@ from safetensors.torch import load_file
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
 from mglmm.data.features import KEY_BYTES, FeatureStore, picture_key
-from mglmm.model import MGLMMForConditionalGeneration, sam
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
 from mglmm.model.build import new_model, new_processor
 from mglmm.model.join import build
 from mglmm.schema import UserError
 from mglmm.train import TrainRecipe, train
-from mglmm.train.frozen import fingerprint
+from mglmm.train.frozen import fingerprint, open_store
 from mglmm.train.selection import freeze_all_but
 from mglmm.train.speed import Speed, Work
 from tests.model import backbones
@@ -178,6 +179,24 @@ def test_pictures_and_encoders_have_keys_of_their_own() -> None:
     assert len(found | {fingerprint({"b": torch.zeros(2)}, "x"), fingerprint({"a": torch.zeros(2).half()}, "x")}) == 5
 
 
+def test_an_encoder_of_the_same_weights_and_other_settings_has_a_key_of_its_own(base: Path, tmp_path: Path) -> None:
+    model = MGLMMForConditionalGeneration.from_pretrained(base / "model")
+    processor = MGLMMProcessor.from_pretrained(base / "model")
+    freeze_all_but(model, FROZEN)
+    recipe = load_recipe(write_recipe(base, tmp_path, cache_grounding=str(tmp_path / "cache")), TrainRecipe)
+
+    def place() -> Path:
+        store = open_store(recipe, model, processor)
+        assert store is not None
+        return store.path(bytes(KEY_BYTES))
+
+    before, vision = place(), model.config.sam_config.vision_config
+    vision.dtype = torch.bfloat16
+    assert place() == before
+    vision.layer_norm_eps = 2 * vision.layer_norm_eps
+    assert place() != before
+
+
 @pytest.mark.parametrize("kind", sorted(sam.FAMILIES))
 def test_features_come_through_the_named_weights_alone(kind: str, tmp_path: Path) -> None:
     """So a cache that knows these weights knows all that moves the features; and each of them does take part."""
@@ -220,8 +239,6 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def gradients(folder: Path, checkpointing: bool) -> tuple[dict[str, torch.Tensor], int]:
     """The gradients of one batch, and the bytes kept for the backward pass."""
-    from mglmm.model import MGLMMProcessor
-
     model = MGLMMForConditionalGeneration.from_pretrained(folder).train()
     if checkpointing:
         model.gradient_checkpointing_enable()
