@@ -341,13 +341,21 @@ def test_unusable_prompts_are_told_before_the_first_picture(tmp_path: Path, text
 
 
 def test_pictures_that_all_fail_alike_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong is then no matter of single pictures: none stays in quarantine."""
+    """They stay in quarantine: the next run goes on behind them, and `retry` does them too."""
     monkeypatch.setattr("mglmm.annotate.stages.propose", lambda *_: 1 / 0)
-    with pytest.raises(UserError, match=r"ZeroDivisionError: .*, for 3 pictures in a row; given up; 0 of 9 pictures"):
+    with pytest.raises(UserError, match=r"ZeroDivisionError: .*3 pictures in a row .*give_up_after.*; 0 of 9 pictures"):
         run("world:3:12@128", tmp_path, recipe(give_up_after=3))
-    assert (tmp_path / "quarantine.jsonl").read_text() == ""
+    assert (tmp_path / "quarantine.jsonl").read_text().count("ZeroDivisionError") == 3
     monkeypatch.undo()
-    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3)).finished == 9
+    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3)).finished == 6
+    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3), retry=True).finished == 9
+
+
+def test_broken_pictures_fail_alike_though_each_names_its_file(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"[3-9] pictures in a row .*give_up_after"):
+        run(str(tmp_path), tmp_path / "out", recipe(give_up_after=3))
 
 
 def test_script_without_a_guard_is_told(tmp_path: Path) -> None:
