@@ -1,5 +1,6 @@
 """Runs from beginning to end: what is written, going on after a kill, pictures that cannot be done."""
 
+import contextlib
 import io
 import json
 import os
@@ -455,3 +456,32 @@ def test_interrupted_in_one_line(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "mglmm: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are found in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_process_outlives_the_one_that_was_ended(tmp_path: Path, number: int, code: int) -> None:
+    command = [sys.executable, "-m", "mglmm.cli", "annotate", "world:0:5000@128", "--out", str(tmp_path / "out")]
+    options = ["--set", "embedded.model=null", "--set", "workers=2"]
+    process = subprocess.Popen(
+        command + options, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    while not list((tmp_path / "out" / "records").rglob("*.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    deadline = time.monotonic() + 20
+    while _group_lives(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group runs; one that has ended and waits for its parent does not."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] != "Z":
+                return True
+    return False
