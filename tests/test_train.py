@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
+from transformers import TrainingArguments
 
 from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
@@ -562,6 +563,15 @@ def test_mistakes_in_a_recipe_are_one_plain_line(base: Path, tmp_path: Path, ove
     with pytest.raises(UserError, match=message) as caught:
         train(write_recipe(base, tmp_path), [override])
     assert "\n" not in str(caught.value)
+
+
+def test_without_torchrun_a_step_is_made_for_one_device(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda args: getattr(args, "_n_gpu", 4)))
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(lambda args: torch.device("cpu")))
+    recipe = load_recipe(write_recipe(base, tmp_path), TrainRecipe)
+    assert run.training_arguments(recipe).train_batch_size == 2
 
 
 def test_the_override_of_the_documentation_is_a_number(base: Path, tmp_path: Path) -> None:

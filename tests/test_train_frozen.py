@@ -1,5 +1,8 @@
 """Cached features of a frozen grounding encoder: they change no loss, and stand for one encoder and one picture."""
 
+import os
+import stat
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mglmm.config import load_recipe
-from mglmm.data.features import KEY_BYTES, FeatureStore, picture_key
+from mglmm.data.features import ABANDONED_S, KEY_BYTES, FeatureStore, picture_key
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
 from mglmm.model.join import build
 from mglmm.schema import UserError
@@ -182,3 +185,53 @@ def test_features_are_put_together_again() -> None:
     features = sam.GroundingFeatures(torch.ones(1), tuple(torch.full((1,), float(k)) for k in range(12)), ())
     again = sam.GroundingFeatures.from_tensors(features.tensors())
     assert [int(level) for level in again.high_resolution] == list(range(12)) and again.early == ()
+
+
+def test_a_file_that_cannot_be_read_counts_as_not_there(tmp_path: Path) -> None:
+    store, key = FeatureStore(tmp_path, "encoder"), bytes(KEY_BYTES)
+    store.path(key).mkdir(parents=True)
+    with pytest.warns(UserWarning, match="made anew"):
+        assert store.load(key) is None
+
+
+def test_others_may_read_what_one_has_written(tmp_path: Path) -> None:
+    store, key = FeatureStore(tmp_path, "encoder"), bytes(KEY_BYTES)
+    before = os.umask(0o027)
+    try:
+        store.save(key, {"a": torch.ones(1).half()})
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(store.path(key).stat().st_mode) == 0o640
+
+
+def test_what_a_kill_has_left_is_removed_and_what_is_being_written_is_not(tmp_path: Path) -> None:
+    store = FeatureStore(tmp_path, "encoder")
+    folder = store.path(bytes(KEY_BYTES)).parent
+    folder.mkdir(parents=True)
+    for name, age in (("old", 2 * ABANDONED_S), ("new", 0)):
+        (folder / f"{name}.partial").touch()
+        os.utime(folder / f"{name}.partial", (time.time() - age,) * 2)
+    store.sweep()
+    assert [path.name for path in folder.iterdir()] == ["new.partial"]
+
+
+def test_what_is_wrong_with_the_cache_or_the_trainer_is_told_before_a_model_is_loaded(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mglmm.train.run.load_model", lambda recipe: pytest.fail("the model is loaded"))
+    (tmp_path / "file").touch()
+    recipe = write_recipe(base, tmp_path)
+    with pytest.raises(UserError, match=r"cache_grounding: .*file/cache: cannot be written"):
+        train(recipe, [f"cache_grounding={tmp_path}/file/cache"])
+    with pytest.raises(UserError, match="cache_grounding: .*at least 1 character"):
+        train(recipe, ["cache_grounding=''"])
+    with pytest.raises(UserError, match="no setting of TrainingArguments"):
+        train(recipe, ["trainer.learning_rat=1"])
+
+
+def test_a_run_goes_on_after_its_cache_was_moved(base: Path, tmp_path: Path) -> None:
+    recipe = write_recipe(base, tmp_path, trainable=FROZEN, trainer={"max_steps": 1})
+    model = train(recipe, [f"cache_grounding={tmp_path / 'a'}"])
+    assert train(recipe, [f"cache_grounding={tmp_path / 'b'}"]) == model
+    with pytest.raises(UserError, match=r"cache_grounding = 'a folder', the recipe now says None"):
+        train(recipe)

@@ -43,7 +43,9 @@ def open_store(recipe: TrainRecipe, model: Any, processor: Any) -> FeatureStore 
     mixed = next((kind for kind in ("bf16", "fp16") if recipe.trainer.get(kind)), "")
     settings = [processor.grounding_image_processor.to_dict(), encoder_settings(model.config.sam_config), mixed]
     text = json.dumps(settings, sort_keys=True, default=str)
-    return FeatureStore(recipe.cache_grounding, fingerprint(weights, text))
+    store = FeatureStore(recipe.cache_grounding, fingerprint(weights, text))
+    store.sweep()
+    return store
 
 
 def encoder_settings(config: PreTrainedConfig) -> dict[str, Any]:

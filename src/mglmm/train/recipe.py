@@ -184,7 +184,7 @@ class TrainRecipe(Recipe):
     """Share of each batch's images whose masks are trained too; the others train the text alone, which is cheaper."""
     with_image: bool = True
     """False: the language model does not see the image, so a `[SEG]` can only speak of the words before it."""
-    cache_grounding: str | None = None
+    cache_grounding: Annotated[str, Field(min_length=1)] | None = None
     """Folder where the features of a frozen grounding encoder are kept, in float16: it runs once for each image
     (`mglmm.data.features`). Runs of the same encoder share it; null: the encoder runs in every step."""
 

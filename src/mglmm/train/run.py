@@ -21,6 +21,7 @@ from mglmm.atomic import atomic_folder
 from mglmm.config import load_recipe
 from mglmm.data.balance import Step
 from mglmm.data.collate import Collator
+from mglmm.data.features import check_writable
 from mglmm.model.lora import add_lora, merge
 from mglmm.schema import UserError
 from mglmm.train.callbacks import ConsoleLog, JsonLog, Measuring, Steering
@@ -66,6 +67,9 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
     if finished is not None:
         Console().print(f"{finished}: this recipe has been trained already")
         return finished
+    check_engine(training_arguments(recipe))
+    if recipe.cache_grounding is not None:
+        check_writable(Path(recipe.cache_grounding))
     disable_progress_bar()  # the library's own bars tear ours apart
     set_seed(recipe.seed)
     model, processor = load_model(recipe)
@@ -166,9 +170,11 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
         "remove_unused_columns": False,
     }
     try:
-        return TrainingArguments(**settings)
+        args = TrainingArguments(**settings)
     except (TypeError, ValueError, ImportError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+    args._n_gpu = min(args.n_gpu, 1)  # several devices without torchrun: use one, never DataParallel
+    return args
 
 
 def _check_kinds(trainer: Mapping[str, Any]) -> None:
@@ -241,7 +247,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         free = FREE_TRAINER_KEYS if prefix == "trainer." else FREE_KEYS if not prefix else set()
         if key in free or (prefix == "trainer." and key.startswith("dataloader_")):
             continue
-        if isinstance(value, Mapping):
+        if key == "cache_grounding" and not prefix:
+            flat[key] = value and "a folder"  # whether there is one moves the weights, not where it lies
+        elif isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

@@ -112,7 +112,6 @@ class GroundingTrainer(Trainer):
         work: Work | None = None,
         **kwargs: Any,
     ):
-        args._n_gpu = min(args.n_gpu, 1)  # several devices without torchrun: use one, never DataParallel
         super().__init__(model=model, args=args, train_dataset=data, **kwargs)
         self.model_accepts_loss_kwargs = False
         self.recipe = recipe
