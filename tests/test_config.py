@@ -90,3 +90,18 @@ def test_every_mistake_is_one_plain_line(tmp_path: Path, text: str, overrides: l
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         load_recipe(tmp_path / "none.yaml", Whole)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "blamed"),
+    [
+        (["part.steps=1", "part.rat=1", "name=b"], "override 'part.rat=1': unknown key"),
+        (["part={steps: many}"], r"override 'part=\{steps: many\}': part\.steps: "),
+        (["part.steps=many", "part.rate=1"], "override 'part.steps=many': "),
+        (["part.steps=1"], r"^\S+r\.yaml: extra: "),
+    ],
+)
+def test_what_gave_the_value_is_blamed(tmp_path: Path, overrides: list[str], blamed: str) -> None:
+    path = write(tmp_path, "name: a\nextra: 1\n" if "extra" in blamed else "name: a\n")
+    with pytest.raises(UserError, match=blamed):
+        load_recipe(path, Whole, overrides)

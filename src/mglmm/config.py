@@ -39,11 +39,23 @@ def load_recipe(path: str | Path, cls: type[R], overrides: Sequence[str] = ()) -
         # an unknown key is often what makes another one missing
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
+        origin = _origin(path, overrides, where)
         if first["type"] == "extra_forbidden":
             valid = ", ".join(_valid_keys(cls, first["loc"][:-1]))
-            raise UserError(f"{path}: unknown key {where!r}; valid keys are: {valid}") from error
+            raise UserError(
+                f"{_origin(path, overrides, where)}: unknown key {where!r}; valid keys are: {valid}"
+            ) from error
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {where or 'recipe'}: {message}") from error
+        raise UserError(f"{origin}: {where or 'recipe'}: {message}") from error
+
+
+def _origin(path: str | Path, overrides: Sequence[str], where: str) -> str:
+    """What is to be blamed for a value: the last override that gives it, else the file; for the whole recipe all."""
+    if not where:
+        return f"{path}{' with ' if overrides else ''}{' '.join(overrides)}"
+    given = (override for override in reversed(overrides) if f"{where}.".startswith(f"{override.partition('=')[0]}."))
+    found = next(given, None)
+    return str(path) if found is None else f"override {found!r}"
 
 
 class _Loader(yaml.SafeLoader):

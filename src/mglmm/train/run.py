@@ -117,7 +117,7 @@ def train_model(
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
     features = open_store(recipe, trained, processor)
     collate = replace(collator, features=features)
-    work = Work.of(trained, processor, encoder_runs=features is None)
+    work = Work.of(trained, processor)
     trainer = GroundingTrainer(trained, args, recipe, data, measure, features, work, data_collator=collate)
     check_sharded(trainer)
     if checkpoint is not None and trainer.ema is not None:

@@ -106,13 +106,14 @@ def rebuilt(recipe: TrainRecipe, weights: dict[str, torch.Tensor]) -> PreTrained
         freeze_all_but(model, recipe.trainable)
     else:
         whole = add_lora(model, recipe.lora, recipe.trainable)
+    unexpected = sorted(set(weights) - set(whole.state_dict()))
+    if unexpected:
+        raise RuntimeError(f"{len(unexpected)} trained weights have no place in the model, such as {unexpected[0]}")
     trained = {name: p for name, p in whole.named_parameters() if p.requires_grad}
     missing = sorted(set(trained) - set(weights))
     if missing:
         raise RuntimeError(f"{len(missing)} trained weights are not there, such as {missing[0]}")
     for name, parameter in trained.items():  # held as they were trained, which is more than the rest may be held in
         parameter.data = parameter.data.to(weights[name].dtype)
-    unexpected = whole.load_state_dict(weights, strict=False).unexpected_keys
-    if unexpected:
-        raise RuntimeError(f"{len(unexpected)} trained weights have no place in the model, such as {unexpected[0]}")
+    whole.load_state_dict(weights, strict=False)
     return whole
