@@ -51,6 +51,13 @@ def test_file_and_overrides(tmp_path: Path) -> None:
         recipe.name = "c"
 
 
+@pytest.mark.parametrize("text", ["1e-4", "1E4", "+2.e3", "-.5e-1", "1.0e-3", "3e+2"])
+def test_numbers_with_exponents_are_numbers(tmp_path: Path, text: str) -> None:
+    """In the file as in an override, also where any value is taken."""
+    recipe = load_recipe(write(tmp_path, f"name: a\nextra: {{a: {text}}}\n"), Whole, [f"extra.b={text}", "name=1e"])
+    assert recipe.extra == {"a": float(text), "b": float(text)} and recipe.name == "1e"
+
+
 def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
     assert load_recipe(write(tmp_path, "# nothing\n"), Part) == Part()
 
@@ -83,3 +90,18 @@ def test_every_mistake_is_one_plain_line(tmp_path: Path, text: str, overrides: l
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"none\.yaml: No such file"):
         load_recipe(tmp_path / "none.yaml", Whole)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "blamed"),
+    [
+        (["part.steps=1", "part.rat=1", "name=b"], "override 'part.rat=1': unknown key"),
+        (["part={steps: many}"], r"override 'part=\{steps: many\}': part\.steps: "),
+        (["part.steps=many", "part.rate=1"], "override 'part.steps=many': "),
+        (["part.steps=1"], r"^\S+r\.yaml: extra: "),
+    ],
+)
+def test_what_gave_the_value_is_blamed(tmp_path: Path, overrides: list[str], blamed: str) -> None:
+    path = write(tmp_path, "name: a\nextra: 1\n" if "extra" in blamed else "name: a\n")
+    with pytest.raises(UserError, match=blamed):
+        load_recipe(path, Whole, overrides)

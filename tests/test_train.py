@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from torch import nn
+from transformers import TrainingArguments
 
 from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
@@ -545,6 +546,12 @@ def test_recipes_are_valid(path: Path) -> None:
         ),
         ("trainer.output_dir=x", "trainer.output_dir is not yours to set; use output"),
         ("trainer.max_steps=-1", "say how long to train"),
+        ("trainer.max_steps=abc", "trainer.max_steps: must be a whole number, not 'abc'"),
+        ("trainer.learning_rate=abc", "trainer.learning_rate: .*valid number, not 'abc'"),
+        ("trainer.activation_checkpointing=maybe", "trainer.activation_checkpointing: .*valid boolean, not 'maybe'"),
+        ("trainer.logging_steps=true", "trainer.logging_steps: .*valid number, not True"),
+        ("task_weights={referring: 0}", r"task_weights: sample \S+: none of .*positive weight"),
+        ("task_weights={refering: 1}", "task_weights.refering"),
         ("build={shape: {}}", "build is only for model: new"),
         ("epochs=3", "unknown key 'epochs'; valid keys are: .*trainer"),
         ("model=/no/such/folder", "/no/such/folder: no such model folder"),
@@ -556,6 +563,20 @@ def test_mistakes_in_a_recipe_are_one_plain_line(base: Path, tmp_path: Path, ove
     with pytest.raises(UserError, match=message) as caught:
         train(write_recipe(base, tmp_path), [override])
     assert "\n" not in str(caught.value)
+
+
+def test_without_torchrun_a_step_is_made_for_one_device(
+    base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TrainingArguments, "n_gpu", property(lambda args: getattr(args, "_n_gpu", 4)))
+    monkeypatch.setattr(TrainingArguments, "_setup_devices", property(lambda args: torch.device("cpu")))
+    recipe = load_recipe(write_recipe(base, tmp_path), TrainRecipe)
+    assert run.training_arguments(recipe).train_batch_size == 2
+
+
+def test_the_override_of_the_documentation_is_a_number(base: Path, tmp_path: Path) -> None:
+    recipe = load_recipe(write_recipe(base, tmp_path), TrainRecipe, ["trainer.learning_rate=1e-4"])
+    assert run.training_arguments(recipe).learning_rate == 1e-4
 
 
 # learning

@@ -156,9 +156,11 @@ def test_fsdp2_is_one_process_and_goes_on(base: Path, tmp_path: Path, lora: bool
     if lora:
         changes["lora"] = {"r": 4, "lora_alpha": 8, "target_modules": LANGUAGE}
         changes["trainable"] = ["seg_projector"]
-        changes["cache_grounding"] = str(tmp_path / "cache")
+        changes["cache_grounding"] = str(tmp_path / "cache of one")
     one = train(recipe_in(base, tmp_path / "one", 8, 1, **changes))
     changes["trainer"] = {**changes["trainer"], "fsdp": True}
+    if lora:
+        changes["cache_grounding"] = str(tmp_path / "cache of many")  # empty: the encoder runs under FSDP
     recipe = recipe_in(base, tmp_path / "many", 2, 2, **changes)
     many = run(2, recipe, FSDP_ON_PROCESSORS + PLAIN)
     for step, values in losses(one.parent).items():

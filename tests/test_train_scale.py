@@ -1,30 +1,28 @@
-"""What makes training fast or small changes no answer: cached features, checkpointing, few bits; and what is logged."""
+"""What makes training fast or small changes no answer: checkpointing, few bits; and what is logged."""
 
 import json
-import warnings
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from PIL import Image
 from pydantic import ValidationError
 from safetensors.torch import load_file
+from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils.flop_counter import FlopCounterMode
 
+from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
-from mglmm.data.features import KEY_BYTES, FeatureStore, picture_key
-from mglmm.model import MGLMMForConditionalGeneration, sam
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.build import new_model, new_processor
 from mglmm.model.join import build
 from mglmm.schema import UserError
 from mglmm.train import TrainRecipe, train
-from mglmm.train.frozen import fingerprint
 from mglmm.train.selection import freeze_all_but
+from mglmm.train.sharding import own_weights, rebuilt
 from mglmm.train.speed import Speed, Work
 from tests.model import backbones
 from tests.model.tiny import SHAPE, tiny_model, tiny_processor, tiny_tokenizer
@@ -32,76 +30,9 @@ from tests.test_train import LANGUAGE, base, boxes, losses, same, weights, write
 
 __all__ = ["base"]
 
-FROZEN = ["lmm", "seg_projector", r"sam\.mask_decoder\.(?!conv_s).*"]
-"""All but what the features of the grounding encoder come through."""
-
 
 def records(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-# cached features
-
-
-@pytest.fixture
-def count_images(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many images each call of the grounding encoder saw."""
-    seen: list[int] = []
-    encode = MGLMMForConditionalGeneration.encode_grounding
-
-    def counting(self: Any, pixels: torch.Tensor) -> sam.GroundingFeatures:
-        seen.append(len(pixels) * (not pixels.is_meta))
-        return encode(self, pixels)
-
-    monkeypatch.setattr(MGLMMForConditionalGeneration, "encode_grounding", counting)
-    return seen
-
-
-def test_cached_features_change_no_loss_beyond_float16(base: Path, tmp_path: Path, count_images: list[int]) -> None:
-    """The second run, whose encoder never runs, is the first one bit for bit, and both are that without a cache."""
-    results = {}
-    for name, cache in (("without", None), ("first", tmp_path / "cache"), ("second", tmp_path / "cache")):
-        (tmp_path / name).mkdir()
-        count_images.clear()
-        cached = None if cache is None else str(cache)
-        model = train(write_recipe(base, tmp_path / name, trainable=FROZEN, cache_grounding=cached))
-        results[name] = (losses(model.parent), weights(model), sum(count_images))
-    without, first, second = (images for _, _, images in results.values())
-    assert without == 8 and second == 0
-    assert 4 <= first < 8  # a batch is made while the one before is trained on, so an image may be met again too soon
-    assert results["first"][0] == results["second"][0]
-    assert same(results["first"][1], results["second"][1]) == set(results["first"][1])
-    for step, values in results["without"][0].items():
-        assert results["first"][0][step] == pytest.approx(values, rel=1e-4)
-
-
-def test_half_known_batches_keep_their_order(base: Path, tmp_path: Path) -> None:
-    """Features of half the images are removed: what is made anew falls into its own place."""
-    model = train(write_recipe(base, tmp_path, trainable=FROZEN, cache_grounding=str(tmp_path / "cache")))
-    before = losses(model.parent)
-    for path in sorted((tmp_path / "cache").rglob("*.safetensors"))[::2]:
-        path.unlink()
-    again = tmp_path / "again"
-    again.mkdir()
-    train(write_recipe(base, again, trainable=FROZEN, cache_grounding=str(tmp_path / "cache")))
-    for step, values in before.items():
-        assert losses(again / "run")[step] == pytest.approx(values, rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"trainable": [".*"]}, r"cache_grounding: sam\.\S+ is trained"),
-        ({"trainable": ["seg_projector", r"sam\.mask_decoder"]}, r"sam\.mask_decoder\.conv_s0\.weight is trained"),
-        (
-            {"trainable": ["seg_projector"], "lora": {"r": 2, "target_modules": r"sam\.mask_decoder\.conv_s0"}},
-            r"sam\.mask_decoder\.conv_s0\S+ is trained",
-        ),
-    ],
-)
-def test_a_trained_encoder_is_not_cached(base: Path, tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    with pytest.raises(UserError, match=message):
-        train(write_recipe(base, tmp_path, cache_grounding=str(tmp_path / "cache"), **changes))
 
 
 @pytest.mark.parametrize(
@@ -126,86 +57,8 @@ def test_what_does_not_go_together_is_refused(changes: dict[str, Any], message: 
 
 
 def test_sharding_that_does_not_happen_is_refused(base: Path, tmp_path: Path) -> None:
-    with pytest.raises((UserError, ValueError), match="fsdp"):
+    with pytest.raises(UserError, match="trainer.fsdp: .*torchrun"):
         train(write_recipe(base, tmp_path, trainer={"fsdp": True}))
-
-
-keys = st.binary(min_size=KEY_BYTES, max_size=KEY_BYTES)
-
-
-@settings(max_examples=20)
-@given(keys, st.lists(st.floats(-6e4, 6e4, width=16), min_size=1, max_size=9))
-def test_the_store_gives_back_what_it_was_given(
-    tmp_path_factory: pytest.TempPathFactory, key: bytes, values: list[float]
-) -> None:
-    store = FeatureStore(tmp_path_factory.mktemp("store"), "encoder")
-    assert store.load(key) is None
-    tensors = {"a": torch.tensor(values).half(), "b.0": torch.ones(2, 3).half()}
-    store.save(key, tensors)
-    found = store.load(key)
-    assert found is not None and set(found) == {"a", "b.0"}
-    assert all(torch.equal(found[name], tensors[name]) for name in tensors)
-    assert [path.suffix for path in store.path(key).parent.iterdir()] == [".safetensors"]
-
-
-@pytest.mark.parametrize("damage", [lambda b: b[:50], lambda b: b[:-1] + bytes([b[-1] ^ 1]), lambda b: b""])
-def test_a_damaged_file_counts_as_not_there(tmp_path: Path, damage: Any) -> None:
-    store, key = FeatureStore(tmp_path, "encoder"), bytes(KEY_BYTES)
-    store.save(key, {"a": torch.ones(64).half()})
-    store.path(key).write_bytes(damage(store.path(key).read_bytes()))
-    with pytest.warns(UserWarning, match="damaged; its features are made anew"):
-        assert store.load(key) is None
-    store.save(key, {"a": torch.ones(64).half()})
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert store.load(key) is not None
-
-
-def test_what_does_not_fit_into_float16_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="exceed float16"):
-        FeatureStore(tmp_path, "encoder").save(bytes(KEY_BYTES), {"a": torch.tensor([1e6]).half()})
-    assert not list(tmp_path.rglob("*.*"))
-
-
-def test_pictures_and_encoders_have_keys_of_their_own() -> None:
-    black, wide = Image.new("RGB", (4, 6)), Image.new("RGB", (6, 4))
-    other = black.copy()
-    other.putpixel((1, 1), (0, 0, 1))
-    assert len({picture_key(image) for image in (black, wide, other)}) == 3
-    assert picture_key(black) == picture_key(black.copy())
-    weight = {"a": torch.zeros(2)}
-    found = {fingerprint(weight, "x"), fingerprint(weight, "y"), fingerprint({"a": torch.tensor([0.0, 1e-9])}, "x")}
-    assert len(found | {fingerprint({"b": torch.zeros(2)}, "x"), fingerprint({"a": torch.zeros(2).half()}, "x")}) == 5
-
-
-@pytest.mark.parametrize("kind", sorted(sam.FAMILIES))
-def test_features_come_through_the_named_weights_alone(kind: str, tmp_path: Path) -> None:
-    """So a cache that knows these weights knows all that moves the features; and each of them does take part."""
-    lmm, mask_model = (str(backbones.save(name, tmp_path / name)) for name in ("llava", kind))
-    model = MGLMMForConditionalGeneration.from_pretrained(build(lmm, mask_model, tmp_path / "model"))
-    parts = sam.family_of(model.config.sam_config).encoder
-    side = model.config.sam_config.prompt_encoder_config.image_size
-    pixels = torch.randn(1, 3, side, side)
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(not any(f"{name}.".startswith(f"sam.{part}.") for part in parts))
-    frozen = model.encode_grounding(pixels).tensors()
-    assert not any(tensor.requires_grad for tensor in frozen.values())
-    for part in parts:
-        if kind == "sam3_tracker" and part == "no_memory_embedding":
-            continue  # transformers adds it to a map that is not used
-        before = model.get_parameter(f"sam.{part}") if part == "no_memory_embedding" else None
-        found = [before] if before is not None else list(model.get_submodule(f"sam.{part}").parameters())
-        for parameter in found:
-            parameter.requires_grad_(True)
-        assert any(tensor.requires_grad for tensor in model.encode_grounding(pixels).tensors().values())
-        for parameter in found:
-            parameter.requires_grad_(False)
-
-
-def test_features_are_put_together_again() -> None:
-    features = sam.GroundingFeatures(torch.ones(1), tuple(torch.full((1,), float(k)) for k in range(12)), ())
-    again = sam.GroundingFeatures.from_tensors(features.tensors())
-    assert [int(level) for level in again.high_resolution] == list(range(12)) and again.early == ()
 
 
 # memory
@@ -220,8 +73,6 @@ def joined(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def gradients(folder: Path, checkpointing: bool) -> tuple[dict[str, torch.Tensor], int]:
     """The gradients of one batch, and the bytes kept for the backward pass."""
-    from mglmm.model import MGLMMProcessor
-
     model = MGLMMForConditionalGeneration.from_pretrained(folder).train()
     if checkpointing:
         model.gradient_checkpointing_enable()
@@ -282,6 +133,29 @@ def test_what_is_trained_is_held_in_float32_beside_bfloat16(base: Path, tmp_path
     assert 0 < moved.max() < 1e-4 and (moved > 0).float().mean() > 0.5
 
 
+def test_a_rebuilt_model_holds_what_was_trained_as_it_was_trained(base: Path, tmp_path: Path) -> None:
+    """Beside bfloat16 nothing is rounded, and a weight that is not there is told."""
+    recipe = load_recipe(write_recipe(base, tmp_path, dtype="bfloat16", trainable=["seg_projector"]), TrainRecipe)
+    name = "seg_projector.0.weight"
+    trained = {key: 1 + 1e-4 * torch.rand(value.shape) for key, value in weights(base / "model").items() if key in name}
+    others = {key: torch.ones_like(v) for key, v in weights(base / "model").items() if key.startswith("seg_projector")}
+    rebuilt_model = rebuilt(recipe, {**others, **trained})
+    assert torch.equal(rebuilt_model.get_parameter(name), trained[name])
+    assert rebuilt_model.get_input_embeddings().weight.dtype == torch.bfloat16
+    with pytest.raises(RuntimeError, match="trained weights are not there, such as seg_projector"):
+        rebuilt(recipe, trained)
+
+
+def test_statistics_go_with_the_weights_trained_on_few_bits(base: Path, tmp_path: Path) -> None:
+    lora = {"r": 2, "target_modules": LANGUAGE}
+    recipe = load_recipe(write_recipe(base, tmp_path, quantize="bnb-4bit", lora=lora), TrainRecipe)
+    model: Any = nn.Sequential(nn.BatchNorm1d(2), nn.BatchNorm1d(2))
+    freeze_all_but(model, ["0"])
+    found = own_weights(SimpleNamespace(model=model), recipe)  # type: ignore[arg-type]
+    assert found is not None
+    assert set(found) == {f"0.{part}" for part in nn.BatchNorm1d(2).state_dict()}
+
+
 @pytest.fixture(scope="module")
 def wide(base: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model whose widths are multiples of 64, as 4 bits need them on some processors."""
@@ -336,15 +210,14 @@ def test_the_work_of_a_step_is_what_torch_counts() -> None:
     assert counted * 1e12 == pytest.approx(counter.get_total_flops(), rel=0.25)
 
 
-def test_frozen_weights_and_cached_features_cost_less() -> None:
+def test_frozen_weights_cost_less() -> None:
     model, processor = tiny_model(), tiny_processor()
-    image, grounded, token, mask = Work.of(model, processor).flops
+    image, encoded, token, mask = Work.of(model, processor).flops
     freeze_all_but(model, ["seg_projector"])
     less = Work.of(model, processor).flops
-    assert less[:2] == (image / 3, grounded / 3)
+    assert less[:2] == (image / 3, encoded / 3)
     assert less[2] == pytest.approx(token * 2 / 3)
     assert mask * 2 / 3 < less[3] < mask
-    assert Work.of(model, processor, encoder_runs=False).flops[1] == 0
 
 
 def test_the_log_says_how_fast_a_run_is(base: Path, tmp_path: Path) -> None:

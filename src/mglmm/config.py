@@ -1,5 +1,6 @@
 """Run recipes: one YAML file on a typed, frozen model that refuses unknown keys."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar, get_args
@@ -38,15 +39,30 @@ def load_recipe(path: str | Path, cls: type[R], overrides: Sequence[str] = ()) -
         # an unknown key is often what makes another one missing
         first = min(error.errors(), key=lambda e: e["type"] != "extra_forbidden")
         where = ".".join(str(part) for part in first["loc"])
+        origin = _origin(path, overrides, where)
         if first["type"] == "extra_forbidden":
             valid = ", ".join(_valid_keys(cls, first["loc"][:-1]))
-            raise UserError(f"{path}: unknown key {where!r}; valid keys are: {valid}") from error
+            raise UserError(
+                f"{_origin(path, overrides, where)}: unknown key {where!r}; valid keys are: {valid}"
+            ) from error
         message = first["msg"].removeprefix("Value error, ")
-        raise UserError(f"{path}: {where or 'recipe'}: {message}") from error
+        raise UserError(f"{origin}: {where or 'recipe'}: {message}") from error
+
+
+def _origin(path: str | Path, overrides: Sequence[str], where: str) -> str:
+    """What is to be blamed for a value: the last override that gives it, else the file; for the whole recipe all."""
+    if not where:
+        return f"{path}{' with ' if overrides else ''}{' '.join(overrides)}"
+    given = (override for override in reversed(overrides) if f"{where}.".startswith(f"{override.partition('=')[0]}."))
+    found = next(given, None)
+    return str(path) if found is None else f"override {found!r}"
 
 
 class _Loader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice: plain YAML would silently keep the last."""
+    """Safe YAML that refuses a key given twice (plain YAML would silently keep the last), and knows `1e-4` as a number.
+
+    PyYAML follows YAML 1.1, where a float needs a dot and the sign of its exponent; by YAML 1.2 it needs neither.
+    """
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         """The mapping, or an error that points to the second key."""
@@ -57,6 +73,11 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(problem=problem, problem_mark=key.start_mark)
             seen.add(key.value if isinstance(key, yaml.ScalarNode) else "")
         return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"[-+]?([0-9]+\.?|[0-9]*\.[0-9]+)[eE][-+]?[0-9]+$"), list("-+.0123456789")
+)
 
 
 def _read_mapping(path: Path) -> dict[str, Any]:
@@ -85,7 +106,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
     if not equals or not all(key.split(".")):
         raise UserError(f"override {override!r}: write it as key=value or section.key=value")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise UserError(f"override {override!r}: the value is not valid YAML") from error
     *sections, last = key.split(".")

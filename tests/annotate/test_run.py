@@ -1,5 +1,6 @@
 """Runs from beginning to end: what is written, going on after a kill, pictures that cannot be done."""
 
+import contextlib
 import io
 import json
 import os
@@ -341,13 +342,21 @@ def test_unusable_prompts_are_told_before_the_first_picture(tmp_path: Path, text
 
 
 def test_pictures_that_all_fail_alike_end_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong is then no matter of single pictures: none stays in quarantine."""
+    """They stay in quarantine: the next run goes on behind them, and `retry` does them too."""
     monkeypatch.setattr("mglmm.annotate.stages.propose", lambda *_: 1 / 0)
-    with pytest.raises(UserError, match=r"ZeroDivisionError: .*, for 3 pictures in a row; given up; 0 of 9 pictures"):
+    with pytest.raises(UserError, match=r"ZeroDivisionError: .*3 pictures in a row .*give_up_after.*; 0 of 9 pictures"):
         run("world:3:12@128", tmp_path, recipe(give_up_after=3))
-    assert (tmp_path / "quarantine.jsonl").read_text() == ""
+    assert (tmp_path / "quarantine.jsonl").read_text().count("ZeroDivisionError") == 3
     monkeypatch.undo()
-    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3)).finished == 9
+    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3)).finished == 6
+    assert run("world:3:12@128", tmp_path, recipe(give_up_after=3), retry=True).finished == 9
+
+
+def test_broken_pictures_fail_alike_though_each_names_its_file(tmp_path: Path) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.jpg").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"[3-9] pictures in a row .*give_up_after"):
+        run(str(tmp_path), tmp_path / "out", recipe(give_up_after=3))
 
 
 def test_script_without_a_guard_is_told(tmp_path: Path) -> None:
@@ -447,3 +456,32 @@ def test_interrupted_in_one_line(tmp_path: Path) -> None:
     os.killpg(process.pid, signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert (process.returncode, said) == (130, "mglmm: interrupted\n")
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").is_file(), reason="processes are found in /proc")
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_no_process_outlives_the_one_that_was_ended(tmp_path: Path, number: int, code: int) -> None:
+    command = [sys.executable, "-m", "mglmm.cli", "annotate", "world:0:5000@128", "--out", str(tmp_path / "out")]
+    options = ["--set", "embedded.model=null", "--set", "workers=2"]
+    process = subprocess.Popen(
+        command + options, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    while not list((tmp_path / "out" / "records").rglob("*.json")):
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(number)
+    assert process.wait(timeout=60) == code
+    deadline = time.monotonic() + 20
+    while _group_lives(process.pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def _group_lives(group: int) -> bool:
+    """Whether a process of the group runs; one that has ended and waits for its parent does not."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            fields = path.read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group and fields[0] != "Z":
+                return True
+    return False

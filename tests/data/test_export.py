@@ -52,10 +52,31 @@ def test_mgscdata_of_like_names_is_kept_apart(tmp_path: Path) -> None:
     assert [s.image for s in READERS["mgsc"](out, "val")] == ["images/a/x.png", "images/b/x.png"]
 
 
+def test_mgscdata_of_like_image_names_comes_back_from_two_sets(tmp_path: Path) -> None:
+    """Two sets that each hold 1.png become one, in which each annotation names its own picture."""
+    merged = tmp_path / "all.jsonl"
+    read_back = []
+    for name in ("a", "b"):
+        path = write(tmp_path / name, simple("1", "images/1.png"))
+        root = tmp_path / name / "mgsc"
+        assert main(["data", "export", "mgsc", str(path), "--out", str(root), "--with-images", "--name", "val"]) == 0
+        read_back.append(root / f"{name}.jsonl")
+        convert = ["data", "convert", "mgsc", "--root", str(root), "--split", "val"]
+        assert main([*convert, "--out", str(read_back[-1])]) == 0
+    assert main(["data", "merge", *map(str, read_back), "--out", str(merged), "--rename"]) == 0
+    out = tmp_path / "whole"
+    assert main(["data", "export", "mgsc", str(merged), "--out", str(out), "--with-images", "--name", "val"]) == 0
+    back = list(READERS["mgsc"](out, "val"))
+    assert len({sample.image for sample in back}) == 2
+    for sample, old in zip(back, ("a", "b"), strict=True):
+        assert (out / sample.image).read_bytes() == (tmp_path / old / "images" / "1.png").read_bytes()
+
+
 def test_mgscdata_of_one_id_twice_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = write(tmp_path, simple("one"), simple("one"))
-    assert main(["data", "export", "mgsc", str(path), "--out", str(tmp_path / "mgsc")]) == 2
-    assert "the id 'one' stands there twice" in capsys.readouterr().err
+    for second in (simple("one"), simple("one", "images/other.png")):
+        path = write(tmp_path, simple("one"), second)
+        assert main(["data", "export", "mgsc", str(path), "--out", str(tmp_path / "mgsc")]) == 2
+        assert "the id 'one' stands there twice" in capsys.readouterr().err
 
 
 def test_images_of_one_name_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

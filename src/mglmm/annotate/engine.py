@@ -3,15 +3,19 @@
 import asyncio
 import multiprocessing
 import os
+import re
 import signal
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+import threading
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from typing import Protocol
 
 from mglmm.annotate.annotator import AnnotatorDownError, PictureRefusedError
 from mglmm.annotate.records import Finished, Scene
+from mglmm.annotate.sources import Source
 from mglmm.annotate.stages import Prepare
 from mglmm.annotate.store import Store
 from mglmm.phrasing import counted
@@ -111,15 +115,11 @@ class Engine:
     or that fail in the same words, end the run.
     """
 
-    def __init__(
-        self, ids: Sequence[str], annotate: Annotate, store: Store, lookahead: int, give_up_after: int
-    ) -> None:
-        """`ids`: of all pictures of the source."""
-        self.ids, self.annotate, self.store = ids, annotate, store
+    def __init__(self, source: Source, annotate: Annotate, store: Store, lookahead: int, give_up_after: int) -> None:
+        self.source, self.annotate, self.store = source, annotate, store
         self.lookahead, self.give_up_after = lookahead, give_up_after
         self.outcome = Outcome()
-        self._in_a_row = 0
-        self._alike: list[str] = []
+        self._in_a_row = self._alike = 0
         self._last_fault = ""
         self._suspects: list[int] = []
 
@@ -167,7 +167,7 @@ class Engine:
 
     def _settle(self, job: _Job, error: BaseException | None, pool: Workers, done: Callable[[int], None]) -> None:
         """Nothing; does what the end of a job asks for."""
-        name = self.ids[job.index]
+        name = self.source.ids[job.index]
         if isinstance(error, BrokenProcessPool):
             self._suspects.append(job.index)
             if job.generation == pool.generation:
@@ -175,7 +175,7 @@ class Engine:
             return
         if error is None:
             self.outcome.finished += 1
-            self._in_a_row, self._alike = 0, []
+            self._in_a_row = self._alike = 0
         elif isinstance(error, AnnotatorDownError):
             self._leave(name, str(error))
         elif isinstance(error, UserError) and job.stage != "prepare":
@@ -188,7 +188,7 @@ class Engine:
             if isinstance(error, PictureRefusedError):
                 self._count_in_a_row(str(error))
             else:
-                self._count_alike(name, " ".join(reason.split()))
+                self._count_alike(job.index, " ".join(reason.split()))
         else:
             raise error
         done(job.index)
@@ -204,19 +204,23 @@ class Engine:
         if self._in_a_row >= self.give_up_after:
             self.outcome.stopped = UserError(f"{reason}; given up after {counted(self._in_a_row, 'picture')} in a row")
 
-    def _count_alike(self, name: str, reason: str) -> None:
-        """End the run if picture after picture fails in the same words, and let these out of quarantine."""
-        self._alike = [*self._alike, name] if reason == self._last_fault else [name]
-        self._last_fault = reason
-        if len(self._alike) >= self.give_up_after > 1:
-            self.store.release(self._alike)
-            self.outcome.quarantined -= len(self._alike)
-            self.outcome.unfinished += self._alike
-            count = counted(len(self._alike), "picture")
-            self.outcome.stopped = UserError(f"{reason}, for {count} in a row; given up")
+    def _count_alike(self, index: int, reason: str) -> None:
+        """End the run if picture after picture fails in the same words, what names the picture itself left out.
+
+        They stay in quarantine, so that the next run goes on behind them.
+        """
+        fault = reason.replace(self.source.address(index), "")
+        fault = re.sub(rf"(?<!\w){re.escape(self.source.ids[index])}(?!\w)", "", fault)
+        self._alike = self._alike + 1 if fault == self._last_fault else 1
+        self._last_fault = fault
+        if self._alike >= self.give_up_after > 1:
+            self.outcome.stopped = UserError(
+                f"{reason}; {counted(self._alike, 'picture')} in a row failed alike (give_up_after) and are in "
+                "quarantine, --retry tries them again"
+            )
 
     def _quarantine(self, index: int, stage: str, reason: str) -> None:
-        self.store.quarantine(self.ids[index], stage, reason)
+        self.store.quarantine(self.source.ids[index], stage, reason)
         self.outcome.quarantined += 1
         self.outcome.reason = reason
 
@@ -235,9 +239,17 @@ _PREPARED_BY: list[Prepare] = []
 def _begin(prepare: Prepare) -> None:
     """Nothing; called once in every process."""
     _PREPARED_BY[:] = [prepare]
-    if multiprocessing.parent_process() is not None:
+    owner = multiprocessing.parent_process()
+    if owner is not None:
         # Ctrl-C is for the process that owns the run
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        threading.Thread(target=_end_with, args=(owner.sentinel,), daemon=True).start()
+
+
+def _end_with(owner: int) -> None:
+    """End this process as soon as that with this sentinel has ended, in whatever way."""
+    wait([owner])
+    os._exit(1)
 
 
 def _prepare(index: int) -> Scene:

@@ -4,6 +4,8 @@ import asyncio
 import hashlib
 import json
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -154,7 +156,23 @@ def crew_of(recipe: AnnotateRecipe, prompts: Prompts, ledger: Ledger | None) -> 
 
 def _work(job: _Job, todo: list[int], engine: EngineName, crew: Crew | None) -> Outcome:
     """Do the pictures that are left."""
-    return asyncio.run(_work_all(job, todo, engine, crew)) if todo else Outcome()
+    if not todo:
+        return Outcome()
+    with _ended_by_sigterm():
+        return asyncio.run(_work_all(job, todo, engine, crew))
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Inside, SIGTERM is Ctrl-C: processes and connections are let go."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 async def _work_all(job: _Job, todo: list[int], engine: EngineName, crew: Crew | None) -> Outcome:
@@ -167,7 +185,7 @@ async def _work_all(job: _Job, todo: list[int], engine: EngineName, crew: Crew |
     prepare = Prepare(job.source, recipe, made.needs_views, made.needs_picture)
     count = num_workers(recipe.workers, len(todo))
     calls = max((options.concurrency for options in recipe.endpoints.values()), default=1)
-    runner = Engine(job.source.ids, _annotate, job.store, count + 1 + calls, recipe.give_up_after)
+    runner = Engine(job.source, _annotate, job.store, count + 1 + calls, recipe.give_up_after)
     try:
         with _progress(len(todo)) as done:
             return await runner.run(todo, _workers(engine, prepare, count), done)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from mglmm.atomic import atomic_file
 from mglmm.data import label_studio
 from mglmm.data.coco_file import JsonList, coco_file
-from mglmm.data.readers.mgsc import nodes_of, write_mgsc
+from mglmm.data.readers.mgsc import called, nodes_of, write_mgsc
 from mglmm.data.records import (
     SHARD_RECORDS,
     Address,
@@ -121,23 +121,24 @@ def to_mgsc(address: Address, out: str, options: Options) -> Exported:
     (see `_image_names`).
     """
     folder = make_folder(Path(out) / "annotations")
-    images = {sample.id: sample.image for sample in watched(read(address), f"{address} (names)")}
+    images: dict[str, str] = {}
+    for sample in watched(read(address), f"{address} (names)"):
+        if sample.id in images:
+            raise UserError(f"{address}: the id {sample.id!r} stands there twice; ids must differ")
+        images[sample.id] = sample.image
     names, image_names = distinct_names(images), _image_names(images.values())
-    written: dict[str, None] = {}
+    written: list[str] = []
     left_out = 0
 
     def _samples() -> Iterator[Sample]:
         """The samples that have nodes, called as their files."""
         nonlocal left_out
         for sample, image in _with_names(address, Path(out), options, image_names):
-            name = names[sample.id]
             if not nodes_of(sample):
                 left_out += 1
                 continue
-            if name in written:
-                raise UserError(f"{address}: the id {sample.id!r} stands there twice; ids must differ")
-            written[name] = None
-            yield sample.model_copy(update={"id": name, "image": image})
+            written.append(names[sample.id])
+            yield called(sample, names[sample.id], image)
 
     count = write_mgsc(_samples(), folder)
     _write(Path(out) / f"{options.name}.txt", "".join(f"{name}.json\n" for name in written).encode())

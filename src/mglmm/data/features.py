@@ -4,9 +4,11 @@ Many processes may read and write one folder: a file is there whole or not at al
 same.
 """
 
+import contextlib
 import hashlib
-import os
 import tempfile
+import time
+import uuid
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -15,7 +17,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from mglmm.schema import UserError
 
@@ -23,6 +25,9 @@ Tensors = dict[str, torch.Tensor]
 
 KEY_BYTES = 20
 """Length of a picture's key. Ours: SHA-1's, so that two pictures never share one."""
+
+ABANDONED_S = 3600.0
+"""Age in seconds from which on an unfinished file is written by nobody any more. Ours."""
 
 
 def picture_key(image: Image.Image) -> bytes:
@@ -51,19 +56,22 @@ class FeatureStore:
     def load(self, key: bytes) -> Tensors | None:
         """The features of a picture (float16); None if they are not there.
 
-        A damaged file counts as not there, with a warning: who makes the features anew replaces it.
+        A file that is damaged or cannot be read counts as not there, with a warning: who makes the features anew
+        replaces it.
         """
         path = self.path(key)
-        if not path.is_file():
-            return None
         try:
             with safe_open(path, "pt") as file:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no dict
-                intact = (file.metadata() or {}).get("crc32") == _checksum(tensors)
+                fault = None if (file.metadata() or {}).get("crc32") == _checksum(tensors) else "damaged"
+        except FileNotFoundError:
+            return None
         except SafetensorError:
-            intact = False
-        if not intact:
-            warnings.warn(f"{path}: damaged; its features are made anew", stacklevel=2)
+            fault = "damaged"
+        except OSError as error:
+            fault = f"cannot be read ({error.strerror or error})"
+        if fault is not None:
+            warnings.warn(f"{path}: {fault}; its features are made anew", stacklevel=2)
             return None
         return tensors
 
@@ -79,15 +87,35 @@ class FeatureStore:
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, partial = tempfile.mkstemp(prefix=path.name, suffix=".partial", dir=path.parent)
-            os.close(handle)
+            partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
             try:
-                save_file(whole, partial, {"crc32": _checksum(whole)})
-                os.replace(partial, path)
+                partial.write_bytes(save(whole, {"crc32": _checksum(whole)}))
+                partial.replace(path)
             finally:
-                Path(partial).unlink(missing_ok=True)
-        except (OSError, SafetensorError) as error:
+                partial.unlink(missing_ok=True)
+        except OSError as error:
             raise UserError(f"{path}: cannot be written ({error})") from error
+
+    def sweep(self) -> None:
+        """Remove what processes that were killed while they wrote have left."""
+        for partial in self._folder.glob("*/*.partial"):
+            with contextlib.suppress(FileNotFoundError):  # another process sweeps too
+                if time.time() - partial.stat().st_mtime > ABANDONED_S:
+                    partial.unlink()
+
+
+def check_writable(folder: Path) -> None:
+    """Nothing, if files can be written into a folder, which is made if it is not there.
+
+    Raises:
+        UserError: they cannot.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UserError(f"cache_grounding: {folder}: cannot be written ({error.strerror})") from error
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -22,7 +22,7 @@ from mglmm.data.balance import Size, Step, deal, size_of
 from mglmm.data.collate import TrainItem
 from mglmm.data.records import Records
 from mglmm.data.tasks import choose_conversations, without_uscdf
-from mglmm.schema import Sample, Turn, UserError
+from mglmm.schema import Sample, Task, Turn, UserError
 
 BLOCK = 1000
 """Items after which every source has had exactly its share. Ours: weights are honoured to 0.1 %."""
@@ -202,7 +202,7 @@ class Mixture(Dataset[TrainItem]):
         length: int,
         seed: int = 0,
         conversations_per_image: int = 2,
-        task_weights: Mapping[str, float] | None = None,
+        task_weights: Mapping[Task, float] | None = None,
         uscdf: bool = True,
         families: Mapping[str, str] | None = None,
         step: Step | None = None,
@@ -265,8 +265,11 @@ class Mixture(Dataset[TrainItem]):
             return TrainItem(image, sample, [list(turns) for turns in conversations])
 
     def _chosen(self, sample: Sample, rng: np.random.Generator) -> Sequence[Sequence[Turn]]:
-        """The conversations of a sample that are trained on."""
-        return choose_conversations(sample.conversations, rng, self._conversations_per_image, self._task_weights)
+        """The conversations of a sample that are trained on; UserError if the weights of the tasks leave none."""
+        try:
+            return choose_conversations(sample.conversations, rng, self._conversations_per_image, self._task_weights)
+        except ValueError as error:
+            raise UserError(f"task_weights: sample {sample.id}: {error}; leave such samples out") from error
 
     def size(self, item: int) -> Size | None:
         """The size of `item`, if its record can be had without its image."""

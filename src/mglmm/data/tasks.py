@@ -54,7 +54,7 @@ def turns(
 
 
 def choose_conversations(
-    conversations: Sequence[Sequence[Turn]], rng: np.random.Generator, count: int, weights: Mapping[str, float]
+    conversations: Sequence[Sequence[Turn]], rng: np.random.Generator, count: int, weights: Mapping[Task, float]
 ) -> list[list[Turn]]:
     """At most `count` of the conversations, drawn without replacement, in the order drawn.
 

@@ -9,6 +9,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.distributed.fsdp import FSDPModule, register_fsdp_forward_method
+from transformers import PreTrainedConfig
 
 from mglmm.data.collate import FEATURES
 from mglmm.data.features import FeatureStore
@@ -16,6 +17,9 @@ from mglmm.model import sam
 from mglmm.schema import UserError
 from mglmm.train.recipe import TrainRecipe
 from mglmm.train.selection import bare_name
+
+BESIDE_THE_ENCODER = {"dtype", "torch_dtype", "transformers_version", "_name_or_path", "architectures"}
+"""Keys of a configuration that do not move features."""
 
 
 def open_store(recipe: TrainRecipe, model: Any, processor: Any) -> FeatureStore | None:
@@ -37,8 +41,25 @@ def open_store(recipe: TrainRecipe, model: Any, processor: Any) -> FeatureStore 
                 "out of trainable, or leave out cache_grounding"
             )
     mixed = next((kind for kind in ("bf16", "fp16") if recipe.trainer.get(kind)), "")
-    settings = json.dumps(processor.grounding_image_processor.to_dict(), sort_keys=True, default=str)
-    return FeatureStore(recipe.cache_grounding, fingerprint(weights, settings + mixed))
+    settings = [processor.grounding_image_processor.to_dict(), encoder_settings(model.config.sam_config), mixed]
+    text = json.dumps(settings, sort_keys=True, default=str)
+    store = FeatureStore(recipe.cache_grounding, fingerprint(weights, text))
+    store.sweep()
+    return store
+
+
+def encoder_settings(config: PreTrainedConfig) -> dict[str, Any]:
+    """What the configuration of a mask model says of how its encoder works, whatever weights it has.
+
+    Where the model came from, and the type and version that it was written with, say nothing of that.
+    """
+
+    def _kept(value: Any) -> Any:
+        if not isinstance(value, dict):
+            return value
+        return {key: _kept(inner) for key, inner in value.items() if key not in BESIDE_THE_ENCODER}
+
+    return {"family": config.model_type, "vision_config": _kept(config.vision_config.to_dict())}
 
 
 def fingerprint(weights: dict[str, torch.Tensor], settings: str) -> str:

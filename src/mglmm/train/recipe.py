@@ -167,8 +167,8 @@ class TrainRecipe(Recipe):
     without it keep float32 for weights that are trained in full."""
 
     data: Annotated[tuple[Data, ...], Field(min_length=1)]
-    task_weights: dict[str, float] = Field(default_factory=dict)
-    """Task -> how often its conversations are chosen, relative to 1 for those not named."""
+    task_weights: dict[Task, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
+    """Task -> how often its conversations are chosen, relative to 1 for those not named; 0: never."""
     conversations_per_image: Annotated[int, Field(ge=0)] = 2
     """How many conversations about an image are trained on together; 0: none, images and their words alone."""
     uscdf: bool = True
@@ -184,7 +184,7 @@ class TrainRecipe(Recipe):
     """Share of each batch's images whose masks are trained too; the others train the text alone, which is cheaper."""
     with_image: bool = True
     """False: the language model does not see the image, so a `[SEG]` can only speak of the words before it."""
-    cache_grounding: str | None = None
+    cache_grounding: Annotated[str, Field(min_length=1)] | None = None
     """Folder where the features of a frozen grounding encoder are kept, in float16: it runs once for each image
     (`mglmm.data.features`). Runs of the same encoder share it; null: the encoder runs in every step."""
 
@@ -244,7 +244,10 @@ class TrainRecipe(Recipe):
         for key in self.trainer:
             if key in OWNED_TRAINER_KEYS:
                 raise ValueError(f"trainer.{key} is not yours to set; use {OWNED_TRAINER_KEYS[key]}")
-        if self.max_minutes is None and self.trainer.get("max_steps", 0) <= 0:
+        max_steps = self.trainer.get("max_steps", 0)
+        if not isinstance(max_steps, int):
+            raise ValueError(f"trainer.max_steps: must be a whole number, not {max_steps!r}")
+        if self.max_minutes is None and max_steps <= 0:
             raise ValueError("say how long to train: trainer.max_steps, max_minutes or both")
         if (self.model == "new") != (self.build is not None):
             raise ValueError("model: new needs build, and build is only for model: new")

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import torch
 from peft import PeftModel
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 from torch import nn
 from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
@@ -21,6 +21,7 @@ from mglmm.atomic import atomic_folder
 from mglmm.config import load_recipe
 from mglmm.data.balance import Step
 from mglmm.data.collate import Collator
+from mglmm.data.features import check_writable
 from mglmm.model.lora import add_lora, merge
 from mglmm.schema import UserError
 from mglmm.train.callbacks import ConsoleLog, JsonLog, Measuring, Steering
@@ -66,6 +67,9 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
     if finished is not None:
         Console().print(f"{finished}: this recipe has been trained already")
         return finished
+    check_engine(training_arguments(recipe))
+    if recipe.cache_grounding is not None:
+        check_writable(Path(recipe.cache_grounding))
     disable_progress_bar()  # the library's own bars tear ours apart
     set_seed(recipe.seed)
     model, processor = load_model(recipe)
@@ -113,7 +117,7 @@ def train_model(
     measure = None if recipe.evaluate is None else HeldOut(recipe, recipe.evaluate, args, collator, processor)
     features = open_store(recipe, trained, processor)
     collate = replace(collator, features=features)
-    work = Work.of(trained, processor, encoder_runs=features is None)
+    work = Work.of(trained, processor)
     trainer = GroundingTrainer(trained, args, recipe, data, measure, features, work, data_collator=collate)
     check_sharded(trainer)
     if checkpoint is not None and trainer.ema is not None:
@@ -143,6 +147,7 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
     if unknown:
         valid = ", ".join(sorted(known - set(OWNED_TRAINER_KEYS)))
         raise UserError(f"trainer.{unknown[0]}: no setting of TrainingArguments; valid keys are: {valid}")
+    _check_kinds(recipe.trainer)
     on_accelerator = torch.accelerator.is_available()
     num_workers = recipe.trainer.get("dataloader_num_workers", 1)
     settings = {
@@ -165,9 +170,26 @@ def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
         "remove_unused_columns": False,
     }
     try:
-        return TrainingArguments(**settings)
+        args = TrainingArguments(**settings)
     except (TypeError, ValueError, ImportError) as error:
         raise UserError(f"trainer: {str(error).splitlines()[0]}") from error
+    args._n_gpu = min(args.n_gpu, 1)  # several devices without torchrun: use one, never DataParallel
+    return args
+
+
+def _check_kinds(trainer: Mapping[str, Any]) -> None:
+    """Nothing, if every setting that is a number or a switch has such a value: TrainingArguments takes any.
+
+    Raises:
+        UserError: one has not.
+    """
+    hints = get_type_hints(TrainingArguments)
+    for key, value in trainer.items():
+        if {bool, int, float, type(None)}.issuperset(get_args(hints[key]) or [hints[key]]):
+            try:
+                TypeAdapter(hints[key]).validate_python(value, strict=True)
+            except ValidationError as error:
+                raise UserError(f"trainer.{key}: {error.errors()[0]['msg']}, not {value!r}") from error
 
 
 def last_checkpoint(recipe: TrainRecipe, images_per_step: int) -> tuple[Path | None, float]:
@@ -225,7 +247,9 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         free = FREE_TRAINER_KEYS if prefix == "trainer." else FREE_KEYS if not prefix else set()
         if key in free or (prefix == "trainer." and key.startswith("dataloader_")):
             continue
-        if isinstance(value, Mapping):
+        if key == "cache_grounding" and not prefix:
+            flat[key] = value and "a folder"  # whether there is one moves the weights, not where it lies
+        elif isinstance(value, Mapping):
             flat |= _flat(value, f"{prefix}{key}.")
         else:
             flat[prefix + key] = value

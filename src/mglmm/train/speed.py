@@ -29,7 +29,8 @@ PEAK_FLOPS = {
 }
 """Operations a second of dense bfloat16 products, from the makers' data sheets."""
 
-UNITS = ("image", "grounded image", "token", "mask")
+UNITS = ("image", "encoded image", "token", "mask")
+"""`encoded image`: one that the grounding encoder runs on; features that are kept cost nothing."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Work:
     flops: tuple[float, ...]
 
     @classmethod
-    def of(cls, model: Any, processor: Any, encoder_runs: bool = True) -> "Work":
+    def of(cls, model: Any, processor: Any) -> "Work":
         """Counted on the meta device, for an image of 480 x 640.
 
         A weight that is trained costs its forward product twice more in the backward pass, a frozen one behind a
@@ -47,7 +48,6 @@ class Work:
 
         Args:
             model: what is trained; its frozen weights require no gradient. It may have adapters.
-            encoder_runs: False: the features of the grounding encoder come from disk.
         """
         with torch.device("meta"):
             shape = MGLMMForConditionalGeneration(model.config).eval()
@@ -69,7 +69,7 @@ class Work:
         return cls(
             (
                 look.get_total_flops() * (1 + 2 * share["look"]),
-                encode.get_total_flops() * (1 + 2 * share["encode"]) * encoder_runs,
+                encode.get_total_flops() * (1 + 2 * share["encode"]),
                 2.0 * (decoder - embedding + head) * (2 + share["text"]),
                 decode.get_total_flops() * (2 + share["masks"]),
             )
@@ -118,14 +118,14 @@ class Speed:
         self._waited += seconds
 
     def add(self, batch: dict[str, Any], num_images: int) -> None:
-        """Count the work of a micro-batch."""
-        grounded = batch.get("grounding_pixel_values", batch.get("grounding_features", ()))
+        """Count the work of a micro-batch, as the collator made it."""
+        encoded = batch.get("grounding_pixel_values", ())
         tokens: Any = 0
         if "position_ids" in batch:  # packed: the first token of a row stands at 0, and so does its padding
             tokens = (batch["position_ids"] > 0).sum() + len(batch["position_ids"])
         elif "attention_mask" in batch:
             tokens = batch["attention_mask"].sum()
-        counts = (num_images, len(grounded), tokens, len(batch.get("mask_labels", ())))
+        counts = (num_images, len(encoded), tokens, len(batch.get("mask_labels", ())))
         for unit, count in enumerate(counts):
             self._units[unit] += count
 

@@ -112,7 +112,6 @@ class GroundingTrainer(Trainer):
         work: Work | None = None,
         **kwargs: Any,
     ):
-        args._n_gpu = min(args.n_gpu, 1)  # several devices without torchrun: use one, never DataParallel
         super().__init__(model=model, args=args, train_dataset=data, **kwargs)
         self.model_accepts_loss_kwargs = False
         self.recipe = recipe
@@ -180,9 +179,9 @@ class GroundingTrainer(Trainer):
         """
         for module in self._frozen:
             module.eval()
+        self.speed.add(inputs, self._train_batch_size)
         if self._encoder is not None:
             inputs = self._encoder(model, inputs)
-        self.speed.add(inputs, self._train_batch_size)
         outputs = model(**inputs)
         loss, parts = weighted_loss(outputs, self.weights, _counts(inputs), torch.as_tensor(num_items_in_batch))
         self._sums += parts

@@ -117,6 +117,14 @@ def write_mgsc(samples: Iterable[Sample], folder: Path) -> int:
     return count
 
 
+def called(sample: Sample, name: str, image: str) -> Sample:
+    """The sample under another name and its image under another one, also in the nodes that it was read with."""
+    meta = dict(sample.meta)
+    if NODES in meta:
+        meta[NODES] = [{**node, "file_name": image} for node in meta[NODES]]
+    return sample.model_copy(update={"id": name, "image": image, "meta": meta})
+
+
 def nodes_of(sample: Sample) -> list[dict[str, Any]]:
     """The nodes of MGSCData that a sample stands for; see `write_mgsc`."""
     stored = sample.meta[NODES] if NODES in sample.meta else _stored_of_turns(sample)
