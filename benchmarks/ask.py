@@ -162,9 +162,9 @@ def plainly(
 
 def nearly_same(one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> bool:
     """Texts alike, and masks alike but for a thousandth of them: what is read in parts is rounded otherwise."""
-    pairs = list(zip(one[1], other[1], strict=True))
     if one[0] != other[0] or len(one[1]) != len(other[1]):
         return False
+    pairs = zip(one[1], other[1], strict=True)
     return all(a == b or masks.iou_matrix([a.to_coco()], [b.to_coco()])[0, 0] > 0.999 for a, b in pairs)
 
 

@@ -88,12 +88,11 @@ class Markup:
 
     def __init__(self, model: "MGLMMForConditionalGeneration", constrained: bool):
         config, generation = model.config, model.generation_config
-        head: Any = model.get_output_embeddings()
         stops = generation.eos_token_id
         self.stops = tuple(stops) if isinstance(stops, list) else (stops,)
         self.seg, self.constrained = config.seg_token_id, constrained
         self._start, self._end = config.phrase_start_token_id, config.phrase_end_token_id
-        self.scores = torch.zeros(8, head.out_features, device=model.device)
+        self.scores = torch.zeros(8, config.get_text_config().vocab_size, device=model.device)
         if constrained:
             self._forbid()
         for token in generation.suppress_tokens or ():
