@@ -83,16 +83,17 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         width = config.get_text_config().hidden_size
         prompt_dim = config.sam_config.mask_decoder_config.hidden_size
         self.seg_projector = SegProjector(width, config.seg_projector_dim or width, prompt_dim)
-        self.prompt_similarity = sam.PromptSimilarity(self.sam) if config.prompt_similarity else None
+        similarity = sam.PromptSimilarity(self.sam, config.prompt_cosines) if config.prompt_similarity else None
+        self.prompt_similarity = similarity
         self.post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """transformers' initial weights; the prompt similarity begins with the image embedding alone."""
         super()._init_weights(module)
-        if isinstance(module, nn.ParameterList):  # `PromptSimilarity.levels`
-            for level in module:
-                zeros_(level)
+        if isinstance(module, sam.PromptSimilarity):
+            for weight in module.parameters():
+                zeros_(weight)
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embedding."""
