@@ -555,6 +555,7 @@ def test_prompts_learn_to_say_where_masks_lie(base: Path, tmp_path: Path) -> Non
     folder = train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
     assert weights(folder)["prompt_similarity.place"].any()
     assert MGLMMForConditionalGeneration.from_pretrained(folder).config.prompt_cosines == 3
+    assert "prompt_cosines" not in json.loads((folder / "generation_config.json").read_text())
     again = write_recipe(base, tmp_path, model=str(folder), output=str(tmp_path / "again"), prompt_cosines=4)
     with pytest.raises(UserError, match="has 3 already"):
         train(again)

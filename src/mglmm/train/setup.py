@@ -73,7 +73,7 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
         model, processor = quantized_model(recipe, recipe.quantize)
     else:
         folder = model_folder(recipe.model)
-        model = MGLMMForConditionalGeneration.from_pretrained(folder, **_with_places(recipe, folder))
+        model = MGLMMForConditionalGeneration.from_pretrained(folder, config=_config(recipe, folder))
         processor = MGLMMProcessor.from_pretrained(folder)
     if recipe.resolution is not None:
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
@@ -104,16 +104,17 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     return model, processor
 
 
-def _with_places(recipe: TrainRecipe, folder: str) -> dict[str, Any]:
-    """What to change in the configuration of the model in `folder`, for its prompts to have places."""
-    if recipe.prompt_cosines is None:
-        return {}
+def _config(recipe: TrainRecipe, folder: str) -> MGLMMConfig:
+    """The configuration of the model in `folder`, with what the recipe adds to it."""
     config = MGLMMConfig.from_pretrained(folder)
+    if recipe.prompt_cosines is None:
+        return config
     if not config.prompt_similarity:
         raise UserError(f"prompt_cosines: {recipe.model} was made without prompt similarity; leave it out")
     if config.prompt_cosines not in (0, recipe.prompt_cosines):
         raise UserError(f"prompt_cosines: {recipe.model} has {config.prompt_cosines} already; leave it out")
-    return {"prompt_cosines": recipe.prompt_cosines}
+    config.prompt_cosines = recipe.prompt_cosines
+    return config
 
 
 def quantized_model(recipe: TrainRecipe, kind: str) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
