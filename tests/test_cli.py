@@ -245,7 +245,7 @@ def test_eval_hands_everything_on(
         "out": tmp_path,
         "inputs": Inputs((5, 9)),
         "limit": 3,
-        "loading": dict.fromkeys(("device", "dtype", "quantize", "attention", "adapter")),
+        "loading": dict.fromkeys(("device", "dtype", "quantize", "attention", "adapter")) | {"compiled": False},
         "batch_size": 2,
         "max_new_tokens": 9,
     }
