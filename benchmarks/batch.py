@@ -6,9 +6,6 @@ Eight pictures of different shapes, four questions about each (a scene, a thing,
 bar: at least 3 times the rate of the straightforward way. Texts must be equal; masks may differ in a thousandth.
 """
 
-import argparse
-
-import torch
 from benchmarks import models, straightforward
 from benchmarks.ask import LIMIT, SEED, nearly_same, synced
 from benchmarks.timing import in_turns, table
@@ -29,12 +26,7 @@ BATCH_SIZES = (1, 16, 32)
 
 def main() -> None:
     """Print the table of one model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=models.MODELS, default="default")
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = models.options(__doc__, repeats=3)
     print(f"### Many requests, `{options.model}`\n")
     print(rates(models.load(options.model), options.repeats))
 

@@ -17,6 +17,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from mglmm.atomic import atomic_file
 from mglmm.data import parquet
 from mglmm.data.readers.files import check_image
 from mglmm.images import load_image
@@ -298,10 +299,8 @@ class _Lines:
                 return index
         index = self._scanned(state.st_mtime_ns)
         if os.access(beside.parent, os.W_OK):
-            partial = beside.with_name(f"{beside.name}.{os.getpid()}.partial")
-            with partial.open("wb") as file:
+            with atomic_file(beside, "wb", shared=True) as file:
                 np.save(file, index)
-            partial.replace(beside)
         return index
 
     def _scanned(self, mtime_ns: int) -> np.ndarray:
