@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco_masks
 
 from mglmm import masks
 
@@ -44,7 +45,7 @@ def test_hundreds_at_once() -> None:
     assert masks.boxes(rles).shape == (600, 4)
     assert masks.iou_matrix(rles, rles).diagonal().tolist() == [1.0] * 600
     assert masks.area(masks.union(rles)) == 20
-    masks.validate_many(rles, (4, 5))
+    masks.validate_many([rle["counts"] for rle in rles], [(4, 5)] * 600, (4, 5))
 
 
 @given(pair)
@@ -160,6 +161,38 @@ def test_empty_lists_give_empty_matrices(a: int, b: int) -> None:
     assert masks.areas([rle] * a).shape == (a,)
 
 
+def compressed(runs: list[int]) -> str:
+    """The counts of these runs, one after the other, as the COCO API writes them."""
+    text = ""
+    for k, run in enumerate(runs):
+        left, more = run - (runs[k - 2] if k > 2 else 0), True
+        while more:
+            code, left = left & 31, left >> 5
+            more = left != (-1 if code & 16 else 0)
+            text += chr(48 + code + 32 * more)
+    return text
+
+
+some_runs = st.lists(st.integers(0, 40) | st.integers(0, 2**31) | st.integers(-3, 3), max_size=9)
+
+
+@given(st.lists(some_runs, max_size=7), st.data())
+def test_runs_of_many_fill_their_masks_or_not(many: list[list[int]], data: st.DataObject) -> None:
+    for runs in many:
+        if runs and min(runs) >= 0:
+            exact = coco_masks.frPyObjects({"size": [1, sum(runs)], "counts": runs}, 1, sum(runs))
+            assert exact["counts"].decode() == compressed(runs)
+    sizes = [(1, max(1, sum(runs) + data.draw(st.sampled_from((0, 0, 0, 1))))) for runs in many]
+    right = [min(runs, default=-1) >= 0 and sum(runs) == size[1] for runs, size in zip(many, sizes, strict=True)]
+    texts = [compressed(runs) for runs in many]
+    if all(right):
+        masks.validate_many(texts, sizes)
+    else:
+        wrong = right.index(False)
+        with pytest.raises(ValueError, match=f"fill {sum(many[wrong])} pixels of {sizes[wrong][1]},"):
+            masks.validate_many(texts, sizes)
+
+
 @given(st.lists(st.one_of(mask, st.text("0123456789PQo`!é", max_size=8)), max_size=6))
 def test_many_are_validated_as_each_alone(found: list[np.ndarray | str]) -> None:
     rles: list[masks.CocoRle] = [
@@ -174,4 +207,6 @@ def test_many_are_validated_as_each_alone(found: list[np.ndarray | str]) -> None
         return None
 
     alone = [told(lambda rle=rle: masks.validate(rle)) for rle in rles]  # type: ignore[misc]
-    assert told(lambda: masks.validate_many(rles)) == next(filter(None, alone), None)
+    texts = [rle["counts"] for rle in rles]
+    sizes = [(rle["size"][0], rle["size"][1]) for rle in rles]
+    assert told(lambda: masks.validate_many(texts, sizes)) == next(filter(None, alone), None)

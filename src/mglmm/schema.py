@@ -128,7 +128,7 @@ def check_runs(segments: Sequence[Segment]) -> None:
         ValueError: of one they do not; names the segment.
     """
     try:
-        masks.validate_many([segment.rle.to_coco() for segment in segments])
+        masks.validate_many([s.rle.counts for s in segments], [s.rle.size for s in segments])
     except ValueError:
         for segment in segments:
             try:
