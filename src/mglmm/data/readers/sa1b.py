@@ -1,10 +1,9 @@
 """SA-1B: images with all masks that SAM found, without names."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from mglmm.data.readers.files import Pictures, read_bytes
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import FoundRle, from_rles
 from mglmm.schema import Sample, UserError
 
@@ -44,7 +43,7 @@ def sa1b(
     on_bad: OnBad = refuse,
     check_images: bool = True,
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """SA-1B: about 100 masks an image, made by SAM and named by nobody: every label is "region".
 
     `meta["predicted_iou"]` and `meta["stability_score"]`: lists in the order of the segments. The split is a folder.
@@ -82,4 +81,4 @@ def sa1b(
             }
         )
 
-    yield from each(sorted(folder.glob("*.json")), _build, str, on_bad)
+    return Reading(sorted(folder.glob("*.json")), _build, str, on_bad)
