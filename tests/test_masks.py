@@ -173,6 +173,21 @@ def compressed(runs: list[int]) -> str:
     return text
 
 
+@given(st.lists(st.sampled_from((0, 0, 0, 1, 15, 16, 700)), min_size=1, max_size=6), st.integers(0, 2))
+def test_empty_masks_are_known_by_their_counts(runs: list[int], padding: int) -> None:
+    counts = compressed(runs)
+    assert masks.is_empty(counts) == (not any(runs[1::2]))
+    if counts[-1] in "0123456789:;<=>?":  # a last number of more characters than it needs
+        longer = counts[:-1] + chr(ord(counts[-1]) + 32) + "P" * padding + "0"
+        assert masks.is_empty(longer) == masks.is_empty(counts)
+
+
+@given(mask)
+def test_masks_without_a_pixel_are_empty(m: np.ndarray) -> None:
+    assert masks.is_empty(masks.encode(m)["counts"]) == (not m.any())
+    assert masks.is_empty(masks.encode(np.zeros_like(m))["counts"])
+
+
 some_runs = st.lists(st.integers(0, 40) | st.integers(0, 2**31) | st.integers(-3, 3), max_size=9)
 
 

@@ -4,6 +4,7 @@ A mask is `bool[H, W]`; an RLE is the plain dict that pycocotools works on, with
 written to JSON. Whatever pycocotools can compute on the runs (area, box, union, intersections) never decodes.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any, TypedDict
 
@@ -18,6 +19,9 @@ _SIGN = 16
 """The bit of a number's last character that is its sign."""
 _MAX_RUN_CHARACTERS = 7
 """Of 5 bits each: enough for a run of 32 bits with its sign, which is what the COCO API keeps."""
+
+_WITHOUT_SECOND_RUN = re.compile(r"[P-o]*[0-O](?:P*0|$)")
+"""Counts whose second run, the first of foreground, is missing or has no pixel."""
 
 _AREAS_AT_ONCE = 255
 """pycocotools 2.0.11 puts the number of masks into a byte and raises OverflowError for more."""
@@ -98,18 +102,26 @@ def validate_many(counts: Sequence[str], sizes: Sequence[tuple[int, int]], size:
 
 def _all_fill(counts: Sequence[str], sizes: Sequence[tuple[int, int]], size: tuple[int, int] | None) -> bool:
     """Whether the runs of all fill them and, where given, all are of `size`."""
-    if any(min(own) < 1 or size not in (None, own) for own in set(sizes)):
+    kinds = set(sizes)
+    if any(min(own) < 1 or size not in (None, own) for own in kinds):
         return False
     try:
         totals, lowest = _fillings(counts)
     except ValueError:
         return False
-    return lowest >= 0 and totals.tolist() == [height * width for height, width in sizes]
+    pixels = {own: own[0] * own[1] for own in kinds}
+    return lowest >= 0 and totals.tolist() == [pixels[own] for own in sizes]
 
 
 def area(rle: CocoRle) -> int:
     """Number of pixels."""
     return int(coco.area(rle))
+
+
+def is_empty(counts: str) -> bool:
+    """Whether a mask of these compressed counts has no pixel; of most it is told by the first few characters."""
+    # the area is that of the runs, whatever the size
+    return _WITHOUT_SECOND_RUN.match(counts) is not None and area({"size": [1, 1], "counts": counts}) == 0
 
 
 def areas(rles: Sequence[CocoRle]) -> np.ndarray:
@@ -280,19 +292,21 @@ def _stored_numbers(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"RLE counts hold the character {joined[error.start]!r}") from None
     if codes.max() > _LAST_CODE:
         raise ValueError(f"RLE counts hold the character {joined[int((codes > _LAST_CODE).argmax())]!r}")
-    ends = np.cumsum([len(text) for text in texts])
-    last = np.flatnonzero(codes < _MORE)
-    if (codes[ends[ends > 0] - 1] >= _MORE).any():
+    ends = np.fromiter(map(len, texts), np.int64, len(texts)).cumsum()
+    more = codes >= _MORE
+    if more[ends[ends > 0] - 1].any():
         raise ValueError("RLE counts end in the middle of a run")
-    lengths = np.diff(last, prepend=-1)
-    longest = int(lengths.max())
-    if longest > _MAX_RUN_CHARACTERS:
-        raise ValueError("RLE counts hold a run of more than 32 bits")
-    numbers = (codes[last] ^ _SIGN).astype(np.int64) - _SIGN
-    for back in range(1, longest):
-        longer = np.flatnonzero(lengths > back)
-        numbers[longer] = numbers[longer] << 5 | codes[last[longer] - back] & _MORE - 1
-    return numbers, last.searchsorted(ends)
+    # every character as if it were the last of its number; then those before it are put in, one place back at a time
+    numbers = (codes ^ _SIGN).astype(np.int64) - _SIGN
+    longer, back = np.flatnonzero(more[:-1] > more[1:]) + 1, 1
+    while longer.size:
+        if back == _MAX_RUN_CHARACTERS:
+            raise ValueError("RLE counts hold a run of more than 32 bits")
+        numbers[longer] = numbers[longer] << 5 | codes[longer - back] & _MORE - 1
+        back += 1
+        longer = longer[more[longer - back]]
+    last = np.flatnonzero(~more)
+    return numbers[last], last.searchsorted(ends)
 
 
 def _row_runs(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

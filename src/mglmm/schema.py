@@ -108,7 +108,7 @@ def check_parents(segments: Sequence[Segment], complete: bool = True) -> None:
         ValueError: a parent does not exist, or parents form a cycle.
     """
     parent = {s.id: s.parent for s in segments}
-    for start in parent:
+    for start in [child for child, up in parent.items() if up is not None]:
         node, seen = start, {start}
         while (up := parent[node]) is not None:
             if up not in parent and not complete:

@@ -4,15 +4,19 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
-from mglmm.data.readers import READERS, Reader, refuse
-from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake, record_mistakes
-from mglmm.data.records import Address, Line, check_picture, folder_of, lines, moved, watched
-from mglmm.schema import Sample, UserError, write_jsonl
+from mglmm import __version__
+from mglmm.data.blocks import BLOCK_RECORDS, Task, Walk, blocks
+from mglmm.data.journal import Journal
+from mglmm.data.readers import READERS, Reader
+from mglmm.data.readers.policy import MAX_SHOWN, first_mistake, record_mistakes
+from mglmm.data.records import Address, Line, check_picture, folder_of, lines, watched
+from mglmm.schema import Sample, UserError
 
 COMMON_OPTIONS = ("root", "split", "on_bad")
 """Parameters that every reader has and that are not given as key=value."""
@@ -20,35 +24,58 @@ COMMON_OPTIONS = ("root", "split", "on_bad")
 
 @dataclass(frozen=True)
 class Converted:
-    """How many samples were written and what was left out."""
+    """How many samples were written, what was left out, and how many an interrupted run had written before."""
 
     count: int
-    skipped: Skipped
+    num_skipped: int
+    first_skipped: tuple[str, ...]
+    num_kept: int = 0
 
 
 def convert(
-    reader: str, root: Path, split: str, out: Path, skip_bad: bool = False, options: Sequence[str] = ()
+    reader: str,
+    root: Path,
+    split: str,
+    out: Path,
+    skip_bad: bool = False,
+    options: Sequence[str] = (),
+    workers: int | None = 1,
 ) -> Converted:
     """Write the samples of a split to `out`, the images' paths relative to its folder. Nothing is written on an error.
 
-    `options`: "key=value" for the reader's own parameters. `skip_bad`: leave broken records out and count them.
+    The same call goes on where Ctrl-C, or a kill, has ended the one before, if its last records still read the same.
+
+    Args:
+        skip_bad: leave broken records out and count them.
+        options: "key=value" for the reader's own parameters.
+        workers: processes; the file is the same with any number. None: see `blocks`.
 
     Raises:
-        UserError: an unknown reader or option, a missing or broken file, a broken record (unless `skip_bad`), or no
-            sample at all.
+        UserError: an unknown reader or option, a missing or broken file, a broken record (unless `skip_bad`), no sample
+            at all, or `out` cannot be written.
     """
     if reader not in READERS:
         raise UserError(f"no reader {reader!r}; there are {', '.join(READERS)}")
-    read, skipped = READERS[reader], Skipped()
-    arguments = reader_options(reader, read, options)
+    task = Task(reader, root, split, out.parent, reader_options(reader, READERS[reader], options), skip_bad)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
-    samples = read(root, split, on_bad=skipped if skip_bad else refuse, **arguments)
-    count = write_jsonl(out, moved(watched(samples, reader), str(root), str(out.parent)))
-    if not count:
-        out.unlink()
-        raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
-    return Converted(count, skipped)
+    with Journal(out, _identity(task)) as journal:
+        last = journal.progress.num_blocks - 1
+        if last >= 0 and not journal.ends_with(Walk(task).block(last)):
+            journal.restart()
+        num_kept = journal.progress.num_samples
+        for block in watched(blocks(task, journal.progress.num_blocks, workers), reader):
+            journal.add(block)
+        done = journal.progress
+        if not done.num_samples:
+            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if done.num_skipped else ''}record")
+    return Converted(done.num_samples, done.num_skipped, done.first_skipped, num_kept)
+
+
+def _identity(task: Task) -> dict[str, Any]:
+    """What a run must have in common with the one that it goes on with."""
+    places = {"root": str(task.root.resolve()), "folder": str(task.folder.resolve())}
+    return {**asdict(task), **places, "version": __version__, "block_records": BLOCK_RECORDS}
 
 
 def reader_options(name: str, reader: Reader, options: Sequence[str]) -> dict[str, str | bool]:

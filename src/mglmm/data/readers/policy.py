@@ -89,15 +89,14 @@ class Skipped:
 
 def record_mistakes(sample: Sample) -> list[str]:
     """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
-    found = []
-    areas = masks.areas([segment.rle.to_coco() for segment in sample.segments])
-    for segment, area in zip(sample.segments, areas.tolist(), strict=True):
-        if not area:
-            found.append(f"segment {segment.id} has an empty mask")
-        if not segment.label.strip():
-            found.append(f"segment {segment.id} has an empty label")
-        if segment.score is not None and not 0 <= segment.score <= 1:
-            found.append(f"segment {segment.id} has the score {segment.score}, outside of 0..1")
+    segments = sample.segments
+    found = [f"segment {s.id} has an empty mask" for s in segments if masks.is_empty(s.rle.counts)]
+    found += [f"segment {s.id} has an empty label" for s in segments if not s.label.strip()]
+    found += [
+        f"segment {s.id} has the score {s.score}, outside of 0..1"
+        for s in segments
+        if s.score is not None and not 0 <= s.score <= 1
+    ]
     for index, turn in enumerate(sample.turns):
         if not turn.instruction.strip():
             found.append(f"turn {index} has an empty instruction")
@@ -105,7 +104,7 @@ def record_mistakes(sample: Sample) -> list[str]:
             render(turn.answer)
         except ValueError as error:
             found.append(f"turn {index}: {error}")
-    texts = [sample.id, sample.image, *(t for s in sample.segments for t in (s.label, s.caption or ""))]
+    texts = [sample.id, sample.image, *[s.label for s in segments], *[s.caption for s in segments if s.caption]]
     texts += [text for turn in sample.turns for text in (turn.instruction, turn.answer.text)]
     if not is_unicode("".join(texts)):
         found.append("a text holds half a character (a lone surrogate), which no file can")
