@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
 from mglmm import __version__
 from mglmm.data.blocks import BLOCK_RECORDS, Task, Walk, blocks
@@ -64,12 +66,22 @@ def convert(
         if last >= 0 and not journal.ends_with(Walk(task).block(last)):
             journal.restart()
         num_kept = journal.progress.num_samples
-        for block in watched(blocks(task, journal.progress.num_blocks, workers), reader):
-            journal.add(block)
+        with _progress() as shown:
+            bar = shown.add_task(reader, total=None, completed=num_kept)
+            for block in blocks(task, journal.progress.num_blocks, workers):
+                journal.add(block)
+                shown.advance(bar, block.num_samples)
         done = journal.progress
         if not done.num_samples:
             raise UserError(f"{root}: the split {split!r} holds no {'whole ' if done.num_skipped else ''}record")
     return Converted(done.num_samples, done.num_skipped, done.first_skipped, num_kept)
+
+
+def _progress() -> Progress:
+    """What one sees on the terminal while one waits."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} samples"), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _identity(task: Task) -> dict[str, Any]:

@@ -1,0 +1,166 @@
+"""`mglmm data convert`, interrupted and begun again: what was written is gone on with, if it is still right."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from mglmm.cli import main
+from mglmm.data import convert as module
+from mglmm.data.blocks import BLOCK_RECORDS, Block
+from mglmm.data.convert import Converted, convert
+from mglmm.data.journal import JOURNAL, PARTIAL
+from mglmm.schema import UserError
+from tests.data.test_blocks import SPLIT, path_of, write_sa1b
+
+COUNT = 5 * BLOCK_RECORDS - 7
+
+
+def run(root: Path, out: str = "x.jsonl", **options: bool | int) -> Converted:
+    return convert("sa-1b", root, SPLIT, root / out, **options)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> bytes:
+    """What the set becomes; two of its pictures are broken."""
+    write_sa1b(tmp_path, COUNT)
+    for number in (2, 100):
+        path_of(tmp_path, number).write_bytes(b"{")
+    done = run(tmp_path, "whole.jsonl", skip_bad=True)
+    assert (done.count, done.num_skipped, done.num_kept) == (COUNT - 2, 2, 0)
+    return (tmp_path / "whole.jsonl").read_bytes()
+
+
+@pytest.fixture
+def interrupted(tmp_path: Path, whole: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder after Ctrl-C, when two blocks had been written."""
+
+    def pressed(*arguments: object) -> Iterator[Block]:
+        found = real(*arguments)  # type: ignore[arg-type]
+        yield from (next(found), next(found))
+        raise KeyboardInterrupt
+
+    real = module.blocks
+    monkeypatch.setattr(module, "blocks", pressed)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, skip_bad=True)
+    monkeypatch.setattr(module, "blocks", real)
+    assert not (tmp_path / "x.jsonl").exists()
+    return tmp_path
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("x.jsonl*"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_is_written_is_kept(interrupted: Path, whole: bytes, workers: int) -> None:
+    assert names(interrupted) == ["x.jsonl.partial", "x.jsonl.partial.json"]
+    done = run(interrupted, skip_bad=True, workers=workers)
+    assert done.num_kept == 2 * BLOCK_RECORDS - 1
+    assert [done.count, done.num_skipped] == [COUNT - 2, 2]
+    assert [line.partition(":")[0] for line in done.first_skipped] == [
+        str(path_of(interrupted, number)) for number in (2, 100)
+    ]
+    assert (interrupted / "x.jsonl").read_bytes() == whole
+    assert names(interrupted) == ["x.jsonl"]
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-5])
+
+
+def lengthen(path: Path) -> None:
+    path.write_bytes(path.read_bytes() + b'{"half": ')
+
+
+def turn_a_byte(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[50] ^= 1
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("ending", "damage", "kept"),
+    [
+        (PARTIAL, lengthen, True),  # killed while it wrote the next block
+        (PARTIAL, cut, False),
+        (PARTIAL, turn_a_byte, False),
+        (PARTIAL, Path.unlink, False),
+        (JOURNAL, cut, False),
+        (JOURNAL, Path.unlink, False),
+    ],
+)
+def test_what_is_damaged_is_not(
+    interrupted: Path, whole: bytes, ending: str, damage: Callable[[Path], object], kept: bool
+) -> None:
+    damage(interrupted / f"x.jsonl{ending}")
+    assert (run(interrupted, skip_bad=True).num_kept > 0) == kept
+    assert (interrupted / "x.jsonl").read_bytes() == whole
+
+
+def test_another_run_begins_anew(interrupted: Path) -> None:
+    before = (interrupted / f"x.jsonl{JOURNAL}").read_bytes()
+    assert convert("sa-1b", interrupted, SPLIT, interrupted / "x.jsonl", True, ["check_images=false"]).num_kept == 0
+    (interrupted / f"x.jsonl{JOURNAL}").write_bytes(before)
+    with pytest.raises(UserError, match="Invalid JSON"):
+        run(interrupted)
+    assert names(interrupted) == ["x.jsonl"]
+
+
+def test_a_set_that_has_changed_is_read_anew(interrupted: Path) -> None:
+    """As more of it was unpacked meanwhile, so that later records have other numbers."""
+    path_of(interrupted, 1).rename(interrupted / SPLIT / "sa_999.json")
+    assert run(interrupted, skip_bad=True).num_kept == 0
+    assert run(interrupted, "fresh.jsonl", skip_bad=True).num_kept == 0
+    written = (interrupted / "x.jsonl").read_bytes()
+    assert written == (interrupted / "fresh.jsonl").read_bytes() and b'"sa-1b/1"' in written.splitlines()[-1]
+
+
+def test_an_error_leaves_nothing(interrupted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    (interrupted / "x.jsonl").write_text("old")
+    monkeypatch.setattr("mglmm.data.journal.atomic_file", full)
+    with pytest.raises(UserError, match=r"x\.jsonl: cannot be written \(No space left on device\)"):
+        run(interrupted, skip_bad=True)
+    assert names(interrupted) == ["x.jsonl"]
+    assert (interrupted / "x.jsonl").read_text() == "old"
+
+
+@pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("2", signal.SIGKILL)])
+def test_the_command_goes_on(
+    tmp_path: Path, whole: bytes, workers: str, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ctrl-C reaches all processes of the terminal; a kill the one alone, with which the others end."""
+    at = 3 * BLOCK_RECORDS
+    content = path_of(tmp_path, at).read_bytes()
+    path_of(tmp_path, at).unlink()
+    os.mkfifo(path_of(tmp_path, at))  # whoever reads it waits
+    command = ["data", "convert", "sa-1b", "--root", str(tmp_path), "--split", SPLIT, "--skip-bad"]
+    command += ["--out", str(tmp_path / "x.jsonl"), "--workers", workers]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "mglmm", *command], stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    journal = tmp_path / f"x.jsonl{JOURNAL}"
+    while not journal.exists() or json.loads(journal.read_bytes())["num_blocks"] < 3:
+        assert running.poll() is None
+        time.sleep(0.02)
+    (os.killpg if number == signal.SIGINT else os.kill)(running.pid, number)
+    _, said = running.communicate(timeout=30)  # until the last process that could write there has ended
+    if number == signal.SIGINT:
+        assert (running.returncode, said) == (130, "mglmm: interrupted; run the same command again to go on\n")
+    path_of(tmp_path, at).unlink()
+    path_of(tmp_path, at).write_bytes(content)
+    assert main(command) == 0
+    kept = 3 * BLOCK_RECORDS - 1
+    assert f"{COUNT - 2} samples, 2 broken records left out, the first {kept} from an" in capsys.readouterr().out
+    assert (tmp_path / "x.jsonl").read_bytes() == whole
+    assert names(tmp_path) == ["x.jsonl"]
