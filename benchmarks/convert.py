@@ -3,7 +3,7 @@
     python benchmarks/convert.py coco-panoptic --images 20000 --folder out/convert
     python benchmarks/convert.py sa-1b --images 5000 --workers 1 2 --ways pycocotools ours --folder out/convert
 
-Makes the set, then goes through it in processes of their own, which take turns; the least time of `--repeats` counts:
+Makes the set, then goes through it in processes of their own, which take turns; the median of `--repeats` turns counts:
 
 * ours: `mglmm data convert --workers N`, which writes JSON lines of checked samples, once for every N asked for;
 * pycocotools: every JSON file read with `json.load`, the size of every picture with Pillow, and area and box of every
@@ -23,10 +23,11 @@ import argparse
 import contextlib
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -45,7 +46,6 @@ SA_HEIGHT, SA_WIDTH = 1500, 2000
 SA_MASKS = 100
 
 CLOCK, CPU, PEAK = "clock s", "CPU s", "peak MB"
-OTHERS = {"pycocotools", "decoded"}
 LOOK_S = 0.05
 """How often memory is looked at; what is read is each process's own record of its peak."""
 
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("out/convert"))
     parser.add_argument("--ways", nargs="+", help="of pycocotools, ours, decoded; default: all there are")
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2], metavar="N", help="of ours")
-    parser.add_argument("--repeats", type=int, default=1, help="the least time counts")
+    parser.add_argument("--repeats", type=int, default=1, help="turns, whose median counts")
     parser.add_argument("--measure", metavar="WAY", help=argparse.SUPPRESS)
     options = parser.parse_args()
     root = options.folder / f"{options.set}-{options.images}"
@@ -68,17 +68,13 @@ def main() -> None:
     if not root.exists():
         with atomic_folder(root) as made:
             MAKERS[options.set](made, options.images)
-    found: dict[str, dict[str, float]] = {}
+    turns: dict[str, list[dict[str, float]]] = {way: [] for way in ways_of(options)}
     for _ in range(options.repeats):
-        for way in ways_of(options):
-            figures = watched([sys.executable, *sys.argv, "--measure", way])
-            print(f"{way}: {figures}", flush=True)
-            best = found.setdefault(way, figures)
-            best |= {key: (max if key == PEAK else min)(best[key], value) for key, value in figures.items()}
-    for way in found:
-        for other in OTHERS & found.keys() if way not in OTHERS else ():
-            for kind in (CLOCK, CPU):
-                print(f"{way} takes {found[way][kind] / found[other][kind]:.2f} times as much as {other}: {kind}")
+        for way, figures in turns.items():
+            figures.append(watched([sys.executable, *sys.argv, "--measure", way]))
+            print(f"{way}: {figures[-1]}", flush=True)
+    for line in summary(turns):
+        print(line)
 
 
 def ways_of(options: argparse.Namespace) -> dict[str, Callable[[Path], int]]:
@@ -87,6 +83,19 @@ def ways_of(options: argparse.Namespace) -> dict[str, Callable[[Path], int]]:
     ours = chosen.pop("ours", None)
     numbered = {f"ours, --workers {count}": partial(ours, workers=count) for count in options.workers} if ours else {}
     return chosen | numbered
+
+
+def summary(turns: Mapping[str, Sequence[Mapping[str, float]]]) -> Iterator[str]:
+    """The medians of the turns of each way, and their ratios to those of the first."""
+    median = {
+        way: {kind: statistics.median(figures[kind] for figures in found) for kind in (CLOCK, CPU, PEAK)}
+        for way, found in turns.items()
+    }
+    first, reference = next(iter(median.items()))
+    for way, own in median.items():
+        told = ", ".join(f"{kind} {value:.1f}" for kind, value in own.items())
+        ratios = ", ".join(f"{kind} {own[kind] / reference[kind]:.2f}" for kind in (CLOCK, CPU))
+        yield f"median of {way}: {told}; times that of {first}: {ratios}"
 
 
 def measure(way: Callable[[Path], int], root: Path) -> dict[str, float]:
