@@ -26,11 +26,10 @@ COMMON_OPTIONS = ("root", "split", "on_bad")
 
 @dataclass(frozen=True)
 class Converted:
-    """How many samples were written, what was left out, and how many an interrupted run had written before."""
+    """How many samples were written, why records were left out, and how many an interrupted run had written before."""
 
     count: int
-    num_skipped: int
-    first_skipped: tuple[str, ...]
+    mistakes: Sequence[str]
     num_kept: int = 0
 
 
@@ -62,19 +61,17 @@ def convert(
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
     with Journal(out, _identity(task)) as journal:
-        last = journal.progress.num_blocks - 1
-        if last >= 0 and not journal.ends_with(Walk(task).block(last)):
+        if journal.num_blocks and not journal.ends_with(Walk(task).block(journal.num_blocks - 1)):
             journal.restart()
-        num_kept = journal.progress.num_samples
+        num_kept = journal.num_samples
         with _progress() as shown:
             bar = shown.add_task(reader, total=None, completed=num_kept)
-            for block in blocks(task, journal.progress.num_blocks, workers):
+            for block in blocks(task, journal.num_blocks, workers):
                 journal.add(block)
                 shown.advance(bar, block.num_samples)
-        done = journal.progress
-        if not done.num_samples:
-            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if done.num_skipped else ''}record")
-    return Converted(done.num_samples, done.num_skipped, done.first_skipped, num_kept)
+        if not journal.num_samples:
+            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if journal.mistakes else ''}record")
+    return Converted(journal.num_samples, journal.mistakes, num_kept)
 
 
 def _progress() -> Progress:

@@ -1,51 +1,28 @@
 """A file of samples that is written block by block: a run that was interrupted goes on behind the last whole block."""
 
+import json
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from pydantic import ValidationError
-
-from mglmm.atomic import atomic_file
 from mglmm.data.blocks import Block
-from mglmm.data.readers.policy import MAX_SHOWN
 from mglmm.schema import Record, UserError
 
-PARTIAL, JOURNAL = ".partial", ".partial.json"
+PARTIAL, JOURNAL = ".partial", ".partial.journal"
 """What the names of the unfinished file and of its journal end with."""
 
 _CHUNK_BYTES = 1 << 20
 
 
-class Progress(Record):
-    """How far a file has been written: `num_bytes` with the sum `crc32` and, of its last block, `last_crc32`.
+class Entry(Record):
+    """A line of the journal: what a block has added, and the sum of all bytes up to its end."""
 
-    `identity`: what it is made of and how; only a run of the same one goes on with it.
-    """
-
-    identity: dict[str, Any]
-    num_blocks: int = 0
-    num_bytes: int = 0
-    crc32: int = 0
-    last_crc32: int = 0
-    num_samples: int = 0
-    num_skipped: int = 0
-    first_skipped: tuple[str, ...] = ()
-
-    def after(self, block: Block) -> "Progress":
-        """When the next block has been written too."""
-        return Progress(
-            identity=self.identity,
-            num_blocks=self.num_blocks + 1,
-            num_bytes=self.num_bytes + len(block.lines),
-            crc32=zlib.crc32(block.lines, self.crc32),
-            last_crc32=zlib.crc32(block.lines),
-            num_samples=self.num_samples + block.num_samples,
-            num_skipped=self.num_skipped + len(block.mistakes),
-            first_skipped=(*self.first_skipped, *block.mistakes)[:MAX_SHOWN],
-        )
+    num_bytes: int
+    crc32: int
+    num_samples: int
+    mistakes: tuple[str, ...]
 
 
 class Journal:
@@ -58,13 +35,30 @@ class Journal:
     def __init__(self, out: Path, identity: Mapping[str, Any]) -> None:
         self.out = out
         self._partial, self._journal = out.with_name(out.name + PARTIAL), out.with_name(out.name + JOURNAL)
-        self.progress = self._fresh = Progress(identity=dict(identity))
+        self._identity = json.dumps(identity, sort_keys=True).encode() + b"\n"
+        self._entries: list[Entry] = []
+
+    @property
+    def num_blocks(self) -> int:
+        """The number of blocks written."""
+        return len(self._entries)
+
+    @property
+    def num_samples(self) -> int:
+        """The number of samples written."""
+        return sum(entry.num_samples for entry in self._entries)
+
+    @property
+    def mistakes(self) -> list[str]:
+        """Why records were left out, in order."""
+        return [mistake for entry in self._entries for mistake in entry.mistakes]
 
     def __enter__(self) -> Self:
         """Open the file behind the last block that is known to be whole."""
-        self.progress = self._kept()
+        self._entries = self._kept()
+        mode = "r+b" if self._entries else "wb"
         try:
-            self._file = self._partial.open("r+b" if self.progress.num_blocks else "wb")
+            self._file, self._log = self._partial.open(mode), self._journal.open(mode)
             self._cut()
         except OSError as error:
             raise self._unwritable(error) from error
@@ -73,6 +67,7 @@ class Journal:
     def __exit__(self, kind: type[BaseException] | None, _error: object, _trace: TracebackType | None) -> None:
         """Put the file in its place, or leave it, or remove it."""
         self._file.close()
+        self._log.close()
         if kind is None:
             self._partial.replace(self.out)
         elif issubclass(kind, Exception):
@@ -83,47 +78,61 @@ class Journal:
 
     def add(self, block: Block) -> None:
         """Write the next block; UserError if it cannot be."""
+        crc32 = zlib.crc32(block.lines, self._crc32(self.num_blocks))
+        entry = Entry(num_bytes=len(block.lines), crc32=crc32, num_samples=block.num_samples, mistakes=block.mistakes)
         try:
             self._file.write(block.lines)
             self._file.flush()
-            self.progress = self.progress.after(block)
-            with atomic_file(self._journal) as file:
-                file.write(self.progress.model_dump_json())
+            self._log.write(entry.model_dump_json().encode() + b"\n")
+            self._log.flush()
         except OSError as error:
             raise self._unwritable(error) from error
+        self._entries.append(entry)
 
     def ends_with(self, block: Block) -> bool:
         """Whether this is the last block that was written."""
-        return zlib.crc32(block.lines) == self.progress.last_crc32
+        last = self.num_blocks - 1
+        return zlib.crc32(block.lines, self._crc32(last)) == self._crc32(last + 1)
 
     def restart(self) -> None:
         """Begin anew."""
-        self.progress = self._fresh
+        self._entries = []
         self._cut()
 
+    def _crc32(self, num_blocks: int) -> int:
+        """The sum of all bytes of the first blocks."""
+        return self._entries[num_blocks - 1].crc32 if num_blocks else 0
+
     def _cut(self) -> None:
-        """Drop what stands behind the last block."""
-        self._file.truncate(self.progress.num_bytes)
-        self._file.seek(self.progress.num_bytes)
+        """Drop what stands behind the last block, in the file and in its journal."""
+        self._file.truncate(sum(entry.num_bytes for entry in self._entries))
+        self._file.seek(0, 2)
+        self._log.truncate(0)
+        self._log.seek(0)
+        self._log.write(self._identity)
+        self._log.writelines(entry.model_dump_json().encode() + b"\n" for entry in self._entries)
+        self._log.flush()
 
-    def _kept(self) -> Progress:
-        """How far an interrupted run of the same identity has come, if what it has written is still there."""
+    def _kept(self) -> list[Entry]:
+        """The entries of an interrupted run of the same identity, if what it has written is still there."""
         try:
-            kept = Progress.model_validate_json(self._journal.read_bytes())
-        except (OSError, ValidationError):  # there is none, or it is damaged
-            return self._fresh
-        return kept if kept.identity == self._fresh.identity and self._holds(kept) else self._fresh
+            first, *lines = self._journal.read_bytes().splitlines(keepends=True)
+            # a kill may leave half a line
+            found = [Entry.model_validate_json(line) for line in lines if line.endswith(b"\n")]
+        except (OSError, ValueError):  # there is none, it is empty or damaged
+            return []
+        return found if first == self._identity and self._holds(found) else []
 
-    def _holds(self, progress: Progress) -> bool:
-        """Whether the unfinished file begins with these bytes."""
-        crc, left = 0, progress.num_bytes
+    def _holds(self, entries: list[Entry]) -> bool:
+        """Whether the unfinished file begins with these blocks."""
+        crc32, left = 0, sum(entry.num_bytes for entry in entries)
         try:
             with self._partial.open("rb") as file:
                 while left and (chunk := file.read(min(left, _CHUNK_BYTES))):
-                    crc, left = zlib.crc32(chunk, crc), left - len(chunk)
+                    crc32, left = zlib.crc32(chunk, crc32), left - len(chunk)
         except OSError:
             return False
-        return not left and crc == progress.crc32
+        return not left and crc32 == (entries[-1].crc32 if entries else 0)
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(f"{self.out}: cannot be written ({error.strerror})")
