@@ -5,7 +5,7 @@ values -> hidden states float[R, D] -> the best token that `Markup` allows -> ba
 `[SEG]` the one hidden state that predicted it is kept, never all layers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -176,7 +176,7 @@ class Decoding:
         positions = decoder_inputs["position_ids"][..., -1].reshape(-1, len(mask))[0] + 1
         prompts = [ids[kept.bool()].tolist() for ids, kept in zip(input_ids, mask, strict=True)]
         cache = DynamicCache()
-        hidden = self._read(embeddings, mask, cache, decoder_inputs)
+        hidden = _read(self._model.lmm.get_decoder(), embeddings, mask, cache, decoder_inputs)
         return self._join(prompts, limits, hidden, cache, mask, positions)
 
     @torch.inference_mode()
@@ -204,7 +204,8 @@ class Decoding:
             values = torch.cat([_left_pad(values, past.shape[1]) for _, values in states])
             cache.update(keys, values, layer)
         mask = torch.cat([past, added], 1)
-        hidden = self._read(self._model.get_input_embeddings()(ids), mask, cache, {"position_ids": positions})
+        embeddings = self._model.get_input_embeddings()(ids)
+        hidden = _read(self._model.lmm.get_decoder(), embeddings, mask, cache, {"position_ids": positions})
         return self._join([list(prompt) for prompt in prompts], limits, hidden, cache, mask, positions[:, -1] + 1)
 
     @torch.inference_mode()
@@ -216,7 +217,8 @@ class Decoding:
         last = torch.tensor([[row.answer[-1]] for row in self.rows], device=self._mask.device)
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(last), 1)], 1)
         embeddings = self._model.get_input_embeddings()(last)
-        hidden = self._read(embeddings, self._mask, self._cache, {"position_ids": self._positions[:, None]})
+        decoder, positions = self._model.decoder_of_one_token, self._positions[:, None]
+        hidden = _read(decoder, embeddings, self._mask, self._cache, {"position_ids": positions})
         self._positions = self._positions + 1
         self._write(self.rows, hidden)
 
@@ -229,15 +231,6 @@ class Decoding:
             for layer in _layers(self._cache)
         ]
         return Prefix(row.ids, layers, int(self._positions[index]) - len(row.ids))
-
-    def _read(
-        self, embeddings: torch.Tensor, mask: torch.Tensor, cache: DynamicCache, inputs: dict[str, Any]
-    ) -> torch.Tensor:
-        """The hidden states float[R, D] behind the last token of each row; the cache grows."""
-        output = self._model.lmm.get_decoder()(
-            inputs_embeds=embeddings, attention_mask=mask, past_key_values=cache, use_cache=True, **inputs
-        )
-        return output.last_hidden_state[:, -1]
 
     def _join(
         self,
@@ -292,6 +285,19 @@ class Decoding:
         self._mask = self._mask[:, first:]
         for layer in _layers(self._cache):
             layer.keys, layer.values = layer.keys[kept, :, first:], layer.values[kept, :, first:]
+
+
+def _read(
+    decoder: Callable[..., Any],
+    embeddings: torch.Tensor,
+    mask: torch.Tensor,
+    cache: DynamicCache,
+    inputs: dict[str, Any],
+) -> torch.Tensor:
+    """The hidden states float[R, D] behind the last token of each row; the cache grows."""
+    output = decoder(inputs_embeds=embeddings, attention_mask=mask, past_key_values=cache, use_cache=True, **inputs)
+    hidden: torch.Tensor = output.last_hidden_state[:, -1]
+    return hidden
 
 
 def _layers(cache: DynamicCache) -> list[Any]:
