@@ -3,7 +3,8 @@
     python benchmarks/convert.py coco-panoptic --images 20000 --folder out/convert
     python benchmarks/convert.py sa-1b --images 5000 --workers 1 2 --ways pycocotools ours --folder out/convert
 
-Makes the set, then goes through it in processes of their own, which take turns; the median of `--repeats` turns counts:
+Makes the set, then goes through it in every way at once, each for a fifth of a second while the others stand still,
+so that all see the same machine:
 
 * ours: `mglmm data convert --workers N`, which writes JSON lines of checked samples, once for every N asked for;
 * pycocotools: every JSON file read with `json.load`, the size of every picture with Pillow, and area and box of every
@@ -23,11 +24,12 @@ import argparse
 import contextlib
 import json
 import os
-import statistics
+import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -45,36 +47,35 @@ NUM_CATEGORIES = 133
 SA_HEIGHT, SA_WIDTH = 1500, 2000
 SA_MASKS = 100
 
-CLOCK, CPU, PEAK = "clock s", "CPU s", "peak MB"
-LOOK_S = 0.05
-"""How often memory is looked at; what is read is each process's own record of its peak."""
+SLICE_S = 0.2
+"""How long a way goes on before it is the next one's turn."""
 
 
 def main() -> None:
-    """Make the set if it is not there, and measure both ways."""
+    """Make the set if it is not there, and measure all ways."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=tuple(WAYS))
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--folder", type=Path, default=Path("out/convert"))
     parser.add_argument("--ways", nargs="+", help="of pycocotools, ours, decoded; default: all there are")
     parser.add_argument("--workers", nargs="+", type=int, default=[1, 2], metavar="N", help="of ours")
-    parser.add_argument("--repeats", type=int, default=1, help="turns, whose median counts")
     parser.add_argument("--measure", metavar="WAY", help=argparse.SUPPRESS)
     options = parser.parse_args()
     root = options.folder / f"{options.set}-{options.images}"
     if options.measure:
-        print(json.dumps(measure(ways_of(options)[options.measure], root)))
+        measure(ways_of(options)[options.measure], root)
         return
     if not root.exists():
         with atomic_folder(root) as made:
             MAKERS[options.set](made, options.images)
-    turns: dict[str, list[dict[str, float]]] = {way: [] for way in ways_of(options)}
-    for _ in range(options.repeats):
-        for way, figures in turns.items():
-            figures.append(watched([sys.executable, *sys.argv, "--measure", way]))
-            print(f"{way}: {figures[-1]}", flush=True)
-    for line in summary(turns):
-        print(line)
+    runs = {way: Run([sys.executable, *sys.argv, "--measure", way]) for way in ways_of(options)}
+    left = list(runs.values())
+    while left:
+        left = [run for run in left if not run.go_on(SLICE_S)]
+    reference = next(iter(runs.values()))
+    for way, run in runs.items():
+        ratios = f"{run.clock_s / reference.clock_s:.2f} and {run.cpu_s / reference.cpu_s:.2f} times the first"
+        print(f"{way}: {run.clock_s:.2f} s, {run.cpu_s:.2f} s of CPU ({ratios}), peak {run.peak_mb:.0f} MB")
 
 
 def ways_of(options: argparse.Namespace) -> dict[str, Callable[[Path], int]]:
@@ -85,43 +86,60 @@ def ways_of(options: argparse.Namespace) -> dict[str, Callable[[Path], int]]:
     return chosen | numbered
 
 
-def summary(turns: Mapping[str, Sequence[Mapping[str, float]]]) -> Iterator[str]:
-    """The medians of the turns of each way, and their ratios to those of the first."""
-    median = {
-        way: {kind: statistics.median(figures[kind] for figures in found) for kind in (CLOCK, CPU, PEAK)}
-        for way, found in turns.items()
-    }
-    first, reference = next(iter(median.items()))
-    for way, own in median.items():
-        told = ", ".join(f"{kind} {value:.1f}" for kind, value in own.items())
-        ratios = ", ".join(f"{kind} {own[kind] / reference[kind]:.2f}" for kind in (CLOCK, CPU))
-        yield f"median of {way}: {told}; times that of {first}: {ratios}"
+def measure(way: Callable[[Path], int], root: Path) -> None:
+    """Say that all is imported, wait for a line, go through the set, say how many seconds of the CPU that took."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+    start = time.process_time()
+    way(root)
+    print(time.process_time() - start, flush=True)
 
 
-def measure(way: Callable[[Path], int], root: Path) -> dict[str, float]:
-    """Seconds by the clock, and those of this process's CPU."""
-    clock, cpu = time.perf_counter(), time.process_time()
-    count = way(root)
-    seconds = {CLOCK: time.perf_counter() - clock, CPU: time.process_time() - cpu}
-    return {"images": count, **{kind: round(value, 2) for kind, value in seconds.items()}}
+class Run:
+    """A way in processes of its own, which stand still except when they are told to go on.
 
+    `clock_s`: while they went; `cpu_s`: of all of them; `peak_mb`: the sum of the peaks of their resident memory.
+    """
 
-def watched(command: list[str]) -> dict[str, float]:
-    """What `measure` tells in a process of its own, with the CPU time of its processes and the memory of all."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        peaks: dict[int, float] = {}
-        seconds: dict[int, float] = {}
-        while running.poll() is None:
-            for pid in family(running.pid):
-                with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):  # it has just ended
-                    peaks[pid], seconds[pid] = max(peaks.get(pid, 0), peak_mb(pid)), cpu_s(pid)
-            time.sleep(LOOK_S)
-        told = running.stdout.read() if running.stdout else ""
-    if running.returncode:
-        raise SystemExit(f"{' '.join(command)} has failed")
-    figures: dict[str, float] = json.loads(told)
-    seconds.pop(running.pid)
-    return {**figures, CPU: round(figures[CPU] + sum(seconds.values()), 2), PEAK: round(sum(peaks.values()), 1)}
+    def __init__(self, command: list[str]) -> None:
+        self._first = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert self._first.stdin and self._first.stdout
+        self._in, self._out = self._first.stdin, self._first.stdout
+        self._out.readline()
+        self._peaks: dict[int, float] = {}
+        self._seconds: dict[int, float] = {}
+        self.clock_s = self.cpu_s = self.peak_mb = 0.0
+
+    def go_on(self, seconds: float) -> bool:
+        """Go on for so long; whether the way has come to its end."""
+        start = time.perf_counter()
+        if self.clock_s:
+            os.killpg(self._first.pid, signal.SIGCONT)
+        else:
+            self._in.write("\n")
+            self._in.flush()
+        is_over = bool(select.select([self._out], [], [], seconds)[0])
+        self.clock_s += time.perf_counter() - start
+        if not is_over:
+            os.killpg(self._first.pid, signal.SIGSTOP)
+        self._look()
+        if is_over:
+            told = self._out.readline()
+            self._first.communicate()
+            if not told:
+                raise SystemExit(f"{self._first.args} has failed")
+            own = self._first.pid
+            self.cpu_s = float(told) + sum(value for pid, value in self._seconds.items() if pid != own)
+            self.peak_mb = sum(self._peaks.values())
+        return is_over
+
+    def _look(self) -> None:
+        """Note the memory and the time of every process; what is read is its own record."""
+        for pid in family(self._first.pid):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):  # it has just ended
+                self._peaks[pid], self._seconds[pid] = max(self._peaks.get(pid, 0), peak_mb(pid)), cpu_s(pid)
 
 
 def family(pid: int) -> Iterator[int]:
@@ -146,12 +164,12 @@ def peak_mb(pid: int) -> float:
 
 def convert_panoptic(root: Path, workers: int) -> int:
     """Convert the set in COCO's panoptic layout."""
-    return convert("coco-panoptic", root, "val", root / "val.jsonl", workers=workers).count
+    return convert("coco-panoptic", root, "val", root / f"val-{workers}.jsonl", workers=workers).count
 
 
 def convert_sa1b(root: Path, workers: int) -> int:
     """Convert the set in SA-1B's layout."""
-    return convert("sa-1b", root, "sa_000000", root / "sa_000000.jsonl", workers=workers).count
+    return convert("sa-1b", root, "sa_000000", root / f"sa_000000-{workers}.jsonl", workers=workers).count
 
 
 def read_panoptic(root: Path) -> int:

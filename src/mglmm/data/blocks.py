@@ -28,7 +28,7 @@ ALONE_S = 1.0
 """So long one process works before others join it, unless it is told how many. Ours: starting them takes as long."""
 
 MAX_WORKERS = 8
-"""So many processes at most, unless it is told how many. Ours: they hold some 0.7 GB, and each what the reader holds of the files besides."""
+"""So many processes, unless it is told how many. Ours: together they hold some 0.7 GB, and what each reader holds."""
 
 YOUNG_OBJECTS = 20_000
 """So many are made before garbage is looked for in them. Ours: a record of SA-1B makes a thousand, and no garbage."""
