@@ -208,6 +208,20 @@ def test_runs_of_many_fill_their_masks_or_not(many: list[list[int]], data: st.Da
             masks.validate_many(texts, sizes)
 
 
+def test_runs_whose_sum_leaves_64_bits_fill_nothing() -> None:
+    """Every second one is longer than the one before by what seven characters hold; 64 bits of the sum are right."""
+    count, total = 1 << 16, (1 << 64) + 100
+    step, rest = divmod(total, count * (count + 1) // 2)
+    runs = [run for k in range(count + 1) for run in (step * k, 0)]
+    runs[-2] += rest
+    assert sum(runs) == total
+    counts = compressed(runs)
+    with pytest.raises(ValueError, match="more than 32 bits"):
+        masks.validate({"size": [10, 10], "counts": counts})
+    with pytest.raises(ValueError, match="more than 32 bits"):
+        masks.validate_many([counts], [(10, 10)])
+
+
 @given(st.lists(st.one_of(mask, st.text("0123456789PQo`!é", max_size=8)), max_size=6))
 def test_many_are_validated_as_each_alone(found: list[np.ndarray | str]) -> None:
     rles: list[masks.CocoRle] = [

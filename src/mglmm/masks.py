@@ -19,6 +19,8 @@ _SIGN = 16
 """The bit of a number's last character that is its sign."""
 _MAX_RUN_CHARACTERS = 7
 """Of 5 bits each: enough for a run of 32 bits with its sign, which is what the COCO API keeps."""
+_MAX_RUN = (1 << 32) - 1
+"""The longest run that the COCO API keeps; so many runs that their sum would leave 64 bits fit into no memory."""
 
 _WITHOUT_SECOND_RUN = re.compile(r"[P-o]*[0-O](?:P*0|$)")
 """Counts whose second run, the first of foreground, is missing or has no pixel."""
@@ -273,6 +275,8 @@ def _fillings(texts: Sequence[str]) -> tuple[np.ndarray, int]:
         count = (ends + 1 - parity) // 2 - (starts + 1 - parity) // 2
         runs[parity::2] -= np.repeat(np.where(starts % 2 == parity, before_third, before_second), count)
     runs[starts] = numbers[starts]
+    if runs.max(initial=0) > _MAX_RUN:
+        raise ValueError("RLE counts hold a run of more than 32 bits")
     totals = np.zeros(len(texts), dtype=np.int64)
     totals[filled] = np.add.reduceat(runs, starts)
     return totals, int(runs.min(initial=0))
