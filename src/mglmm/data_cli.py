@@ -16,7 +16,6 @@ SAMPLES_HELP = "file of samples, or folder or address of Parquet shards"
 def convert(options: argparse.Namespace) -> None:
     """Convert a data set to JSON lines of samples; an unknown reader lists them all."""
     from mglmm.data.convert import convert
-    from mglmm.data.readers.policy import MAX_SHOWN
 
     check_writable(options.out)
     arguments = (options.reader, options.root, options.split, options.out)
@@ -24,9 +23,9 @@ def convert(options: argparse.Namespace) -> None:
         done = convert(*arguments, skip_bad=options.skip_bad, options=options.option, workers=options.workers)
     except KeyboardInterrupt:
         raise KeyboardInterrupt("interrupted; run the same command again to go on") from None
-    for line in done.mistakes[:MAX_SHOWN]:
+    for line in done.mistakes:
         print(f"mglmm: skipped: {' '.join(line.split())}", file=sys.stderr)
-    left_out = f", {len(done.mistakes)} broken records left out" if options.skip_bad else ""
+    left_out = f", {done.num_skipped} broken records left out" if options.skip_bad else ""
     kept = f", the first {done.num_kept} from an interrupted run" if done.num_kept else ""
     print(f"{options.out}: {done.count} samples{left_out}{kept}")
 

@@ -165,6 +165,26 @@ def test_a_process_that_dies_is_told_of(tmp_path: Path) -> None:
         next(found)
 
 
+@pytest.mark.parametrize("error", [OSError("too many"), ValueError("max_workers must be <= 61")])
+def test_processes_that_cannot_start_are_told_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def submit(*_: object) -> None:
+        raise error
+
+    write_sa1b(tmp_path, 2)
+    monkeypatch.setattr(module.ProcessPoolExecutor, "submit", submit)
+    with pytest.raises(UserError, match=rf"no other processes can be started here \({error}\); give fewer --workers"):
+        next(blocks(task_of(tmp_path), workers=2))
+
+
+def test_a_reader_that_fails_in_a_process_is_told_as_in_this_one(tmp_path: Path) -> None:
+    task = Task("sa-1b", tmp_path, SPLIT, tmp_path, {"unknown": True})
+    for workers in (1, 2):
+        with pytest.raises(TypeError, match="unexpected keyword argument 'unknown'"):
+            next(blocks(task, workers=workers))
+
+
 def test_other_processes_join_when_it_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_sa1b(tmp_path, 2 * BLOCK_RECORDS)
     alone = list(blocks(task_of(tmp_path)))

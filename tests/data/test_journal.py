@@ -16,6 +16,7 @@ from mglmm.data import convert as module
 from mglmm.data.blocks import BLOCK_RECORDS, Block
 from mglmm.data.convert import Converted, convert
 from mglmm.data.journal import JOURNAL, PARTIAL
+from mglmm.data.readers.policy import MAX_SHOWN
 from mglmm.schema import UserError
 from tests.data.test_blocks import SPLIT, path_of, write_sa1b
 
@@ -33,7 +34,7 @@ def whole(tmp_path: Path) -> bytes:
     for number in (2, 100):
         path_of(tmp_path, number).write_bytes(b"{")
     done = run(tmp_path, "whole.jsonl", skip_bad=True)
-    assert (done.count, len(done.mistakes), done.num_kept) == (COUNT - 2, 2, 0)
+    assert (done.count, done.num_skipped, done.num_kept) == (COUNT - 2, 2, 0)
     return (tmp_path / "whole.jsonl").read_bytes()
 
 
@@ -125,17 +126,86 @@ def test_a_set_that_has_changed_is_read_anew(interrupted: Path) -> None:
     assert written == (interrupted / "fresh.jsonl").read_bytes() and b'"sa-1b/1"' in written.splitlines()[-1]
 
 
-def test_an_error_leaves_nothing(interrupted: Path) -> None:
+def test_an_error_keeps_what_is_written(interrupted: Path, whole: bytes) -> None:
     (interrupted / "x.jsonl").write_text("old")
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, ((interrupted / f"x.jsonl{PARTIAL}").stat().st_size + 9, limits[1]))
     try:
-        with pytest.raises(UserError, match=r"x\.jsonl: cannot be written \(File too large\)"):
+        with pytest.raises(
+            UserError, match=r"x\.jsonl: cannot be written \(File too large\); run the same command again"
+        ):
             run(interrupted, skip_bad=True)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert names(interrupted) == ["x.jsonl"]
     assert (interrupted / "x.jsonl").read_text() == "old"
+    assert run(interrupted, skip_bad=True).num_kept == 2 * BLOCK_RECORDS - 1
+    assert (interrupted / "x.jsonl").read_bytes() == whole
+    assert names(interrupted) == ["x.jsonl"]
+
+
+def test_a_folder_that_was_away_costs_nothing(interrupted: Path, whole: bytes) -> None:
+    (interrupted / SPLIT).rename(interrupted / "away")
+    with pytest.raises(UserError, match="no such folder; .*; run the same command again to go on"):
+        run(interrupted, skip_bad=True)
+    (interrupted / "away").rename(interrupted / SPLIT)
+    assert run(interrupted, skip_bad=True).num_kept == 2 * BLOCK_RECORDS - 1
+    assert (interrupted / "x.jsonl").read_bytes() == whole
+
+
+def test_an_error_before_the_first_block_leaves_nothing(tmp_path: Path, whole: bytes) -> None:
+    with pytest.raises(UserError, match="Invalid JSON: [^;]*$"):
+        run(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_a_broken_record_is_gone_past(tmp_path: Path, whole: bytes) -> None:
+    path_of(tmp_path, 2).write_bytes(path_of(tmp_path, 3).read_bytes())
+    with pytest.raises(UserError, match="sa_100.json: Invalid JSON: .*; run the same command again to go on"):
+        run(tmp_path)
+    done = run(tmp_path, skip_bad=True)
+    assert (done.count, done.num_skipped, done.num_kept) == (COUNT - 1, 1, 3 * BLOCK_RECORDS)
+    assert run(tmp_path, "fresh.jsonl", skip_bad=True).num_kept == 0
+    assert (tmp_path / "x.jsonl").read_bytes() == (tmp_path / "fresh.jsonl").read_bytes()
+
+
+def test_what_was_left_out_is_not_kept_by_one_that_leaves_out_nothing(interrupted: Path) -> None:
+    path_of(interrupted, 2).write_bytes(path_of(interrupted, 3).read_bytes())
+    with pytest.raises(UserError, match="sa_100.json: Invalid JSON"):
+        run(interrupted)
+    assert run(interrupted, skip_bad=True).count == COUNT - 1
+
+
+def test_only_the_first_mistakes_are_kept(tmp_path: Path) -> None:
+    write_sa1b(tmp_path, COUNT)
+    broken = range(1, 2 * BLOCK_RECORDS, 2)
+    for number in broken:
+        path_of(tmp_path, number).write_bytes(b"{")
+    done = run(tmp_path, skip_bad=True)
+    assert (done.count, done.num_skipped) == (COUNT - len(broken), len(broken))
+    assert [line.partition(":")[0] for line in done.mistakes] == [
+        str(path_of(tmp_path, number)) for number in broken[:MAX_SHOWN]
+    ]
+
+
+def test_two_runs_do_not_write_one_file(
+    interrupted: Path, whole: bytes, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = interrupted / "x.jsonl"
+    command = ["data", "convert", "sa-1b", "--root", str(interrupted), "--split", SPLIT, "--skip-bad"]
+
+    def and_another(*arguments: object) -> Iterator[Block]:
+        for block in real(*arguments):  # type: ignore[arg-type]
+            refused.append(main([*command, "--out", str(out)]))
+            yield block
+
+    real, refused = module.blocks, list[int]()
+    monkeypatch.setattr(module, "blocks", and_another)
+    assert run(interrupted, skip_bad=True).num_kept
+    assert set(refused) == {2}
+    line = f"mglmm: {out}: another run is writing it; wait for it, or give another --out\n"
+    assert set(capsys.readouterr().err.splitlines(keepends=True)) == {line}
+    assert out.read_bytes() == whole
+    assert names(interrupted) == ["x.jsonl"]
 
 
 @pytest.mark.parametrize(("workers", "number"), [("1", signal.SIGINT), ("2", signal.SIGINT), ("2", signal.SIGKILL)])

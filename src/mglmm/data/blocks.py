@@ -7,7 +7,7 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -165,15 +165,13 @@ def _settle() -> None:
 
 def _shared(task: Task, numbers: Iterator[int], workers: int) -> Iterator[Block]:
     """The blocks of these numbers, built by processes, each of which walks through all records."""
-    try:
+    with _starting():
         pool = ProcessPoolExecutor(workers, processes.context(__name__), _begin, (task,))
-    except (OSError, NotImplementedError) as error:
-        raise UserError(f"no other processes can be started here ({error}); give --workers 1") from error
     try:
-        ahead = deque(pool.submit(_block, number) for number in itertools.islice(numbers, 2 * workers))
+        ahead = deque(_asked(pool, number) for number in itertools.islice(numbers, 2 * workers))
         while True:
             block = ahead.popleft().result()
-            ahead.append(pool.submit(_block, next(numbers)))
+            ahead.append(_asked(pool, next(numbers)))
             yield block
             if block.is_last:
                 return
@@ -186,7 +184,21 @@ def _shared(task: Task, numbers: Iterator[int], workers: int) -> Iterator[Block]
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-_WALKS: list[Walk | UserError] = []
+@contextmanager
+def _starting() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, NotImplementedError) as error:
+        raise UserError(f"no other processes can be started here ({error}); give fewer --workers, or 1") from error
+
+
+def _asked(pool: ProcessPoolExecutor, number: int) -> Future[Block]:
+    """The block to come; a process that is missing is started here, not with the pool."""
+    with _starting():
+        return pool.submit(_block, number)
+
+
+_WALKS: list[Walk | Exception] = []
 """The way of this process, or why there is none."""
 
 
@@ -197,13 +209,13 @@ def _begin(task: Task) -> None:
     warnings.filterwarnings("ignore", module="PIL")  # as in the command
     try:
         _WALKS[:] = [Walk(task)]
-    except UserError as error:  # raised where the first block is asked for
+    except Exception as error:  # raised where the first block is asked for
         _WALKS[:] = [error]
     _settle()
 
 
 def _block(number: int) -> Block:
     (walk,) = _WALKS
-    if isinstance(walk, UserError):
+    if isinstance(walk, Exception):
         raise walk
     return walk.block(number)

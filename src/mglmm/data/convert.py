@@ -26,9 +26,13 @@ COMMON_OPTIONS = ("root", "split", "on_bad")
 
 @dataclass(frozen=True)
 class Converted:
-    """How many samples were written, why records were left out, and how many an interrupted run had written before."""
+    """How many samples were written, and how many of them by an interrupted run before; how many records were left out.
+
+    `mistakes`: why the first `MAX_SHOWN` of those were.
+    """
 
     count: int
+    num_skipped: int
     mistakes: Sequence[str]
     num_kept: int = 0
 
@@ -42,9 +46,10 @@ def convert(
     options: Sequence[str] = (),
     workers: int | None = 1,
 ) -> Converted:
-    """Write the samples of a split to `out`, the images' paths relative to its folder. Nothing is written on an error.
+    """Write the samples of a split to `out`, the images' paths relative to its folder. On an error `out` stays as is.
 
-    The same call goes on where Ctrl-C, or a kill, has ended the one before, if its last records still read the same.
+    The same call goes on where Ctrl-C, an error or a kill has ended the one before, if its last records still read the
+    same; with `skip_bad` also if the one before was without.
 
     Args:
         skip_bad: leave broken records out and count them.
@@ -53,14 +58,14 @@ def convert(
 
     Raises:
         UserError: an unknown reader or option, a missing or broken file, a broken record (unless `skip_bad`), no sample
-            at all, or `out` cannot be written.
+            at all, or `out` cannot be written, or another run writes it.
     """
     if reader not in READERS:
         raise UserError(f"no reader {reader!r}; there are {', '.join(READERS)}")
     task = Task(reader, root, split, out.parent, reader_options(reader, READERS[reader], options), skip_bad)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
-    with Journal(out, _identity(task)) as journal:
+    with Journal(out, _identity(task), skip_bad) as journal:
         if journal.num_blocks and not journal.ends_with(Walk(task).block(journal.num_blocks - 1)):
             journal.restart()
         num_kept = journal.num_samples
@@ -70,8 +75,8 @@ def convert(
                 journal.add(block)
                 shown.advance(bar, block.num_samples)
         if not journal.num_samples:
-            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if journal.mistakes else ''}record")
-    return Converted(journal.num_samples, journal.mistakes, num_kept)
+            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if journal.num_skipped else ''}record")
+    return Converted(journal.num_samples, journal.num_skipped, journal.mistakes, num_kept)
 
 
 def _progress() -> Progress:
@@ -84,7 +89,9 @@ def _progress() -> Progress:
 def _identity(task: Task) -> dict[str, Any]:
     """What a run must have in common with the one that it goes on with."""
     places = {"root": str(task.root.resolve()), "folder": str(task.folder.resolve())}
-    return {**asdict(task), **places, "version": __version__, "block_records": BLOCK_RECORDS}
+    same = {**asdict(task), **places, "version": __version__, "block_records": BLOCK_RECORDS}
+    del same["skip_bad"]  # the journal knows what has been skipped
+    return same
 
 
 def reader_options(name: str, reader: Reader, options: Sequence[str]) -> dict[str, str | bool]:
