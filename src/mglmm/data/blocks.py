@@ -166,12 +166,12 @@ def _settle() -> None:
 def _shared(task: Task, numbers: Iterator[int], workers: int) -> Iterator[Block]:
     """The blocks of these numbers, built by processes, each of which walks through all records."""
     with _starting():
-        pool = ProcessPoolExecutor(workers, processes.context(__name__), _begin, (task,))
+        pool = ProcessPoolExecutor(workers, processes.context(__name__), _begin)
     try:
-        ahead = deque(_asked(pool, number) for number in itertools.islice(numbers, 2 * workers))
+        ahead = deque(_asked(pool, task, number) for number in itertools.islice(numbers, 2 * workers))
         while True:
             block = ahead.popleft().result()
-            ahead.append(_asked(pool, next(numbers)))
+            ahead.append(_asked(pool, task, next(numbers)))
             yield block
             if block.is_last:
                 return
@@ -192,30 +192,25 @@ def _starting() -> Iterator[None]:
         raise UserError(f"no other processes can be started here ({error}); give fewer --workers, or 1") from error
 
 
-def _asked(pool: ProcessPoolExecutor, number: int) -> Future[Block]:
+def _asked(pool: ProcessPoolExecutor, task: Task, number: int) -> Future[Block]:
     """The block to come; a process that is missing is started here, not with the pool."""
     with _starting():
-        return pool.submit(_block, number)
+        return pool.submit(_block, task, number)
 
 
-_WALKS: list[Walk | Exception] = []
-"""The way of this process, or why there is none."""
+_WALKS: list[Walk] = []
+"""The way of this process, once it was asked for a block."""
 
 
-def _begin(task: Task) -> None:
+def _begin() -> None:
     """Nothing; called once in every process."""
     # a block that nobody waits for need not be finished
     processes.work_for_owner(interrupted=signal.SIG_DFL)
     warnings.filterwarnings("ignore", module="PIL")  # as in the command
-    try:
-        _WALKS[:] = [Walk(task)]
-    except Exception as error:  # raised where the first block is asked for
-        _WALKS[:] = [error]
-    _settle()
 
 
-def _block(number: int) -> Block:
-    (walk,) = _WALKS
-    if isinstance(walk, Exception):
-        raise walk
-    return walk.block(number)
+def _block(task: Task, number: int) -> Block:
+    if not _WALKS:
+        _WALKS.append(Walk(task))
+        _settle()
+    return _WALKS[0].block(number)
