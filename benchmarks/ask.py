@@ -147,8 +147,13 @@ def plainly(
         answer = ask(predictor, image, [*history, (turn, None)], LIMIT)
         text = predictor.processor.decode_answer(answer.ids)
         history.append((turn, text))
-        answers.append((text, answer.masks))
+        answers.append((as_rendered(text), answer.masks))
     return answers
+
+
+def as_rendered(text: str) -> str:
+    """An answer with its markup as `grounding.render` writes it: tokenizers put no space behind some of it."""
+    return grounding.render(grounding.parse(text).text)
 
 
 def nearly_same(one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> bool:

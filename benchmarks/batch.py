@@ -7,7 +7,7 @@ bar: at least 3 times the rate of the straightforward way. Texts must be equal; 
 """
 
 from benchmarks import models, straightforward
-from benchmarks.ask import LIMIT, SEED, nearly_same, synced
+from benchmarks.ask import LIMIT, SEED, as_rendered, nearly_same, synced
 from benchmarks.timing import in_turns, table
 
 from mglmm import grounding
@@ -47,7 +47,7 @@ def rates(predictor: Predictor, repeats: int) -> str:
     }
     seconds, answers = in_turns(ways, repeats)
     first, *others = answers.values()
-    expected = [(predictor.processor.decode_answer(answer.ids), answer.masks) for answer in first]
+    expected = [(as_rendered(predictor.processor.decode_answer(a.ids)), a.masks) for a in first]
     num_other = [
         sum(
             not nearly_same(plain, (grounding.render(a.answer), [s.rle for s in a.segments]))
