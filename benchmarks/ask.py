@@ -8,7 +8,6 @@ chat of three turns with masks takes at most a third of the straightforward way'
 `generate` alone and the masks. (That a caption runs no grounding encoder is a test: tests/test_predict.py.)
 """
 
-import argparse
 import copy
 import multiprocessing
 import time
@@ -37,13 +36,7 @@ LONG, MANY = 512, 32
 
 def main() -> None:
     """Print the tables of one model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=models.MODELS, default="default")
-    parser.add_argument("--repeats", type=int, default=5, help="the fastest counts")
-    parser.add_argument("--published", action="store_true", help="also a pass over everything for every token")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = models.options(__doc__, published="also a pass over everything for every token")
     seconds, predictor = fastest(lambda: models.load(options.model), 1)
     image = world_sample(SEED, 640)[0]
     print(f"### One picture at a time, `{options.model}`\n\nLoaded in {seconds:.1f} s.\n")
@@ -58,19 +51,17 @@ def latency(predictor: Predictor, image: Image.Image, repeats: int) -> str:
     model, processor = predictor.model, predictor.processor
     ids = script.answer_of(predictor, LIMIT, 6)
     inputs = processor.prompt([image], [[(TURNS[0], None)]]).to(model.device, dtype=model.dtype)
-    way = script.scripted(predictor, ids)
-    decoding = way._decoding
+    fresh = [script.scripted(predictor, ids)._decoding for _ in range(2 * repeats)]
     pixels = processor.grounding_pixels([image]).to(model.device)
     prompts = torch.randn(6, model.seg_projector.out_dim, device=model.device, dtype=model.dtype)
     index = torch.zeros(6, dtype=torch.long, device=model.device)
 
     def read() -> Any:
-        decoding.rows = []
-        decoding._cache = type(decoding._cache)()
-        return decoding.start(**inputs, limits=[LIMIT])[0]
+        return fresh.pop().start(**inputs, limits=[LIMIT])
 
     def write() -> None:
-        row = read()
+        decoding = fresh.pop()
+        (row,) = decoding.start(**inputs, limits=[LIMIT])
         while not row.ended:
             decoding.step()
 
@@ -156,8 +147,13 @@ def plainly(
         answer = ask(predictor, image, [*history, (turn, None)], LIMIT)
         text = predictor.processor.decode_answer(answer.ids)
         history.append((turn, text))
-        answers.append((text, answer.masks))
+        answers.append((as_rendered(text), answer.masks))
     return answers
+
+
+def as_rendered(text: str) -> str:
+    """An answer with its markup as `grounding.render` writes it: tokenizers put no space behind some of it."""
+    return grounding.render(grounding.parse(text).text)
 
 
 def nearly_same(one: tuple[str, list[Any]], other: tuple[str, list[Any]]) -> bool:

@@ -6,11 +6,8 @@ Eight pictures of different shapes, four questions about each (a scene, a thing,
 bar: at least 3 times the rate of the straightforward way. Texts must be equal; masks may differ in a thousandth.
 """
 
-import argparse
-
-import torch
 from benchmarks import models, straightforward
-from benchmarks.ask import LIMIT, SEED, nearly_same, synced
+from benchmarks.ask import LIMIT, SEED, as_rendered, nearly_same, synced
 from benchmarks.timing import in_turns, table
 
 from mglmm import grounding
@@ -29,12 +26,7 @@ BATCH_SIZES = (1, 16, 32)
 
 def main() -> None:
     """Print the table of one model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=models.MODELS, default="default")
-    parser.add_argument("--repeats", type=int, default=3, help="the fastest counts")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = models.options(__doc__, repeats=3)
     print(f"### Many requests, `{options.model}`\n")
     print(rates(models.load(options.model), options.repeats))
 
@@ -55,7 +47,7 @@ def rates(predictor: Predictor, repeats: int) -> str:
     }
     seconds, answers = in_turns(ways, repeats)
     first, *others = answers.values()
-    expected = [(predictor.processor.decode_answer(answer.ids), answer.masks) for answer in first]
+    expected = [(as_rendered(predictor.processor.decode_answer(a.ids)), a.masks) for a in first]
     num_other = [
         sum(
             not nearly_same(plain, (grounding.render(a.answer), [s.rle for s in a.segments]))

@@ -1,11 +1,12 @@
 """Measures the conversion of large data sets: time against reading the same files with pycocotools alone, and memory.
 
     python benchmarks/convert.py coco-panoptic --images 20000 --folder out/convert
-    python benchmarks/convert.py sa-1b --images 5000 --ways pycocotools ours --folder out/convert
+    python benchmarks/convert.py sa-1b --images 5000 --workers 1 2 --ways pycocotools ours --folder out/convert
 
-Makes the set and then goes through it in processes of their own:
+Makes the set, then goes through it in every way at once, each for a fifth of a second while the others stand still,
+so that all see the same machine:
 
-* ours: `mglmm data convert`, which writes JSON lines of checked samples;
+* ours: `mglmm data convert --workers N`, which writes JSON lines of checked samples, once for every N asked for;
 * pycocotools: every JSON file read with `json.load`, the size of every picture with Pillow, and area and box of every
   mask with pycocotools; nothing is checked, nothing written. In the panoptic set, whose masks are PNGs of ids, each
   mask is first encoded with `pycocotools.mask.encode`; in SA-1B, whose masks are RLEs already, nothing is decoded;
@@ -14,16 +15,21 @@ Makes the set and then goes through it in processes of their own:
 The panoptic set has pictures of 480 x 640 with 6 to 17 segments each, the other pictures of 1500 x 2000 with 100 masks
 (RLEs of some 200 characters, as in SA-1B). `DIFFERENT` of the images are different, the others hard links.
 
-The bars: at most 1.3 times the time, peak memory below 1 GB. CPU time counts where the machine does other work. The
-figures are in docs/log.md.
+Time is from after the imports to the end, that of starting further processes included. Memory is the sum of the peaks
+of all processes, each with all that it shares with others (Linux). The bars: at most 1.3 times the time, peak memory
+below 1 GB. CPU time counts where the machine does other work. The figures are in docs/log.md.
 """
 
 import argparse
+import contextlib
 import json
+import os
+import select
+import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 
@@ -41,59 +47,129 @@ NUM_CATEGORIES = 133
 SA_HEIGHT, SA_WIDTH = 1500, 2000
 SA_MASKS = 100
 
+SLICE_S = 0.2
+"""How long a way goes on before it is the next one's turn."""
+
 
 def main() -> None:
-    """Make the set if it is not there, and measure both ways."""
+    """Make the set if it is not there, and measure all ways."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=tuple(WAYS))
     parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--folder", type=Path, default=Path("out/convert"))
     parser.add_argument("--ways", nargs="+", help="of pycocotools, ours, decoded; default: all there are")
+    parser.add_argument("--workers", nargs="+", type=int, default=[1, 2], metavar="N", help="of ours")
     parser.add_argument("--measure", metavar="WAY", help=argparse.SUPPRESS)
     options = parser.parse_args()
     root = options.folder / f"{options.set}-{options.images}"
     if options.measure:
-        print(json.dumps(measure(WAYS[options.set][options.measure], root)))
+        measure(ways_of(options)[options.measure], root)
         return
     if not root.exists():
         with atomic_folder(root) as made:
             MAKERS[options.set](made, options.images)
-    found = {}
-    for way in options.ways or WAYS[options.set]:
-        done = subprocess.run([sys.executable, *sys.argv, "--measure", way], capture_output=True, text=True, check=True)
-        found[way] = json.loads(done.stdout)
-        print(f"{way}: {found[way]}", flush=True)
-    for other in found.keys() - {"ours"}:
-        for kind in ("clock s", "CPU s"):
-            print(f"ours takes {found['ours'][kind] / found[other][kind]:.2f} times as much as {other}: {kind}")
+    runs = {way: Run([sys.executable, *sys.argv, "--measure", way]) for way in ways_of(options)}
+    left = list(runs.values())
+    while left:
+        left = [run for run in left if not run.go_on(SLICE_S)]
+    reference = next(iter(runs.values()))
+    for way, run in runs.items():
+        ratios = f"{run.clock_s / reference.clock_s:.2f} and {run.cpu_s / reference.cpu_s:.2f} times the first"
+        print(f"{way}: {run.clock_s:.2f} s, {run.cpu_s:.2f} s of CPU ({ratios}), peak {run.peak_mb:.0f} MB")
 
 
-def measure(way: Callable[[Path], int], root: Path) -> dict[str, float]:
-    """Seconds by the clock and of the CPU, and the peak of resident memory in MB."""
-    clock, cpu = time.perf_counter(), time.process_time()
-    count = way(root)
-    return {
-        "images": count,
-        "clock s": round(time.perf_counter() - clock, 2),
-        "CPU s": round(time.process_time() - cpu, 2),
-        "peak MB": round(peak_mb(), 1),
-    }
+def ways_of(options: argparse.Namespace) -> dict[str, Callable[[Path], int]]:
+    """What is measured, by name: ours with every number of workers."""
+    chosen = {way: run for way, run in WAYS[options.set].items() if not options.ways or way in options.ways}
+    ours = chosen.pop("ours", None)
+    numbered = {f"ours, --workers {count}": partial(ours, workers=count) for count in options.workers} if ours else {}
+    return chosen | numbered
 
 
-def peak_mb() -> float:
-    """The peak of this process's resident memory; `resource` would count the one that started it."""
-    status = Path("/proc/self/status").read_text(encoding="utf-8")
+def measure(way: Callable[[Path], int], root: Path) -> None:
+    """Say that all is imported, wait for a line, go through the set, say how many seconds of the CPU that took."""
+    print("ready", flush=True)
+    sys.stdin.readline()
+    start = time.process_time()
+    way(root)
+    print(time.process_time() - start, flush=True)
+
+
+class Run:
+    """A way in processes of its own, which stand still except when they are told to go on.
+
+    `clock_s`: while they went; `cpu_s`: of all of them; `peak_mb`: the sum of the peaks of their resident memory.
+    """
+
+    def __init__(self, command: list[str]) -> None:
+        self._first = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        assert self._first.stdin and self._first.stdout
+        self._in, self._out = self._first.stdin, self._first.stdout
+        self._out.readline()
+        self._peaks: dict[int, float] = {}
+        self._seconds: dict[int, float] = {}
+        self.clock_s = self.cpu_s = self.peak_mb = 0.0
+
+    def go_on(self, seconds: float) -> bool:
+        """Go on for so long; whether the way has come to its end."""
+        start = time.perf_counter()
+        if self.clock_s:
+            os.killpg(self._first.pid, signal.SIGCONT)
+        else:
+            self._in.write("\n")
+            self._in.flush()
+        is_over = bool(select.select([self._out], [], [], seconds)[0])
+        self.clock_s += time.perf_counter() - start
+        if not is_over:
+            os.killpg(self._first.pid, signal.SIGSTOP)
+        self._look()
+        if is_over:
+            told = self._out.readline()
+            self._first.communicate()
+            if not told:
+                raise SystemExit(f"{self._first.args} has failed")
+            own = self._first.pid
+            self.cpu_s = float(told) + sum(value for pid, value in self._seconds.items() if pid != own)
+            self.peak_mb = sum(self._peaks.values())
+        return is_over
+
+    def _look(self) -> None:
+        """Note the memory and the time of every process; what is read is its own record."""
+        for pid in family(self._first.pid):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError, StopIteration):  # it has just ended
+                self._peaks[pid], self._seconds[pid] = max(self._peaks.get(pid, 0), peak_mb(pid)), cpu_s(pid)
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process, its children, their children."""
+    yield pid
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in path.read_text().split():
+            yield from family(int(child))
+
+
+def cpu_s(pid: int) -> float:
+    """Seconds of the CPU that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_mb(pid: int) -> float:
+    """The peak of a process's resident memory."""
+    status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
     return next(int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("VmHWM"))
 
 
-def convert_panoptic(root: Path) -> int:
+def convert_panoptic(root: Path, workers: int) -> int:
     """Convert the set in COCO's panoptic layout."""
-    return convert("coco-panoptic", root, "val", root / "val.jsonl").count
+    return convert("coco-panoptic", root, "val", root / f"val-{workers}.jsonl", workers=workers).count
 
 
-def convert_sa1b(root: Path) -> int:
+def convert_sa1b(root: Path, workers: int) -> int:
     """Convert the set in SA-1B's layout."""
-    return convert("sa-1b", root, "sa_000000", root / "sa_000000.jsonl").count
+    return convert("sa-1b", root, "sa_000000", root / f"sa_000000-{workers}.jsonl", workers=workers).count
 
 
 def read_panoptic(root: Path) -> int:
@@ -130,7 +206,7 @@ def read_sa1b(root: Path, decode: bool = False) -> int:
     return len(paths)
 
 
-WAYS: Mapping[str, Mapping[str, Callable[[Path], int]]] = {
+WAYS: Mapping[str, Mapping[str, Callable[..., int]]] = {
     "coco-panoptic": {"pycocotools": read_panoptic, "ours": convert_panoptic},
     "sa-1b": {"pycocotools": read_sa1b, "ours": convert_sa1b, "decoded": partial(read_sa1b, decode=True)},
 }

@@ -4,6 +4,7 @@
 `7b-random`: the published shapes (Vicuna 7B, CLIP ViT-L/14 at 336, SAM ViT-H), random weights in bfloat16, on a GPU.
 """
 
+import argparse
 from pathlib import Path
 
 import torch
@@ -46,6 +47,25 @@ SMALL = Sizes(
     mask_mlp=2048,
 )
 """Llama 512 x 8 layers, vocabulary of 4096; CLIP 256 x 6 at 224 pixels; SAM 384 x 6 at 512 pixels."""
+
+
+def options(about: str | None, repeats: int = 5, **flags: str) -> argparse.Namespace:
+    """What a benchmark is asked on the command line: model, repeats and threads, which are set at once.
+
+    Args:
+        about: the help text.
+        repeats: the default.
+        flags: further switches by name, with the help text of each.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", choices=MODELS, default="default")
+    parser.add_argument("--repeats", type=int, default=repeats, help="the fastest counts")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    for flag, text in flags.items():
+        parser.add_argument(f"--{flag}", action="store_true", help=text)
+    found = parser.parse_args()
+    torch.set_num_threads(found.threads)
+    return found
 
 
 def load(name: str, folder: Path = Path("out/bench")) -> Predictor:

@@ -8,7 +8,6 @@ not taken from a data sheet. The bars on a GPU, for `7b-random`: 70 % of the ban
 times the tokens of batch 1, SAM ViT-H at 40 % of the peak.
 """
 
-import argparse
 from typing import Any
 
 import torch
@@ -26,12 +25,7 @@ BATCHES = (1, 16)
 
 def main() -> None:
     """Print the table of one model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=models.MODELS, default="default")
-    parser.add_argument("--repeats", type=int, default=5, help="the fastest counts")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = models.options(__doc__)
     predictor = models.load(options.model)
     print(f"### Against the limits of the machine, `{options.model}`\n")
     print(against_limits(predictor, options.repeats))

@@ -6,7 +6,6 @@ Each table measures one thing, the others held still. The bar: the masks of 32 p
 those of one.
 """
 
-import argparse
 from collections.abc import Callable, Sequence
 
 import torch
@@ -27,12 +26,7 @@ SIDES_PX = (256, 512, 1024, 2048)
 
 def main() -> None:
     """Print the tables of one model."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", choices=models.MODELS, default="default")
-    parser.add_argument("--repeats", type=int, default=5, help="the fastest counts")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    options = models.options(__doc__)
     predictor = models.load(options.model)
     image = world_sample(SEED, 640)[0]
     print(f"### How the cost grows, `{options.model}`\n")

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "src" / "mglmm"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: tuple[set[str], ...] = (
-    {"atomic", "masks", "colors"},
+    {"atomic", "masks", "colors", "processes"},
     {"schema"},
     {"grounding", "config", "instructions", "images", "arguments"},
     {"phrasing"},

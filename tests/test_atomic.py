@@ -48,3 +48,17 @@ def test_a_folder_stays_as_it_was_when_the_block_fails(tmp_path: Path, error: ty
         raise error
     assert [p.name for p in path.iterdir()] == ["old"]
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_several_write_a_shared_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    with atomic_file(path, shared=True) as first, atomic_file(path, shared=True) as second:
+        first.write("first")
+        second.write("second")
+        assert all(p.name.startswith("a.txt.") and p.suffix == ".partial" for p in tmp_path.iterdir())
+    assert path.read_text(encoding="utf-8") == "first"
+    with pytest.raises(ValueError), atomic_file(path, shared=True) as file:
+        file.write("half")
+        raise ValueError
+    assert path.read_text(encoding="utf-8") == "first"
+    assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from pycocotools import mask as coco_masks
 
 from mglmm import masks
 
@@ -44,7 +45,7 @@ def test_hundreds_at_once() -> None:
     assert masks.boxes(rles).shape == (600, 4)
     assert masks.iou_matrix(rles, rles).diagonal().tolist() == [1.0] * 600
     assert masks.area(masks.union(rles)) == 20
-    masks.validate_many(rles, (4, 5))
+    masks.validate_many([rle["counts"] for rle in rles], [(4, 5)] * 600, (4, 5))
 
 
 @given(pair)
@@ -160,6 +161,67 @@ def test_empty_lists_give_empty_matrices(a: int, b: int) -> None:
     assert masks.areas([rle] * a).shape == (a,)
 
 
+def compressed(runs: list[int]) -> str:
+    """The counts of these runs, one after the other, as the COCO API writes them."""
+    text = ""
+    for k, run in enumerate(runs):
+        left, more = run - (runs[k - 2] if k > 2 else 0), True
+        while more:
+            code, left = left & 31, left >> 5
+            more = left != (-1 if code & 16 else 0)
+            text += chr(48 + code + 32 * more)
+    return text
+
+
+@given(st.lists(st.sampled_from((0, 0, 0, 1, 15, 16, 700)), min_size=1, max_size=6), st.integers(0, 2))
+def test_empty_masks_are_known_by_their_counts(runs: list[int], padding: int) -> None:
+    counts = compressed(runs)
+    assert masks.is_empty(counts) == (not any(runs[1::2]))
+    if counts[-1] in "0123456789:;<=>?":  # a last number of more characters than it needs
+        longer = counts[:-1] + chr(ord(counts[-1]) + 32) + "P" * padding + "0"
+        assert masks.is_empty(longer) == masks.is_empty(counts)
+
+
+@given(mask)
+def test_masks_without_a_pixel_are_empty(m: np.ndarray) -> None:
+    assert masks.is_empty(masks.encode(m)["counts"]) == (not m.any())
+    assert masks.is_empty(masks.encode(np.zeros_like(m))["counts"])
+
+
+some_runs = st.lists(st.integers(0, 40) | st.integers(0, 2**31) | st.integers(-3, 3), max_size=9)
+
+
+@given(st.lists(some_runs, max_size=7), st.data())
+def test_runs_of_many_fill_their_masks_or_not(many: list[list[int]], data: st.DataObject) -> None:
+    for runs in many:
+        if runs and min(runs) >= 0:
+            exact = coco_masks.frPyObjects({"size": [1, sum(runs)], "counts": runs}, 1, sum(runs))
+            assert exact["counts"].decode() == compressed(runs)
+    sizes = [(1, max(1, sum(runs) + data.draw(st.sampled_from((0, 0, 0, 1))))) for runs in many]
+    right = [min(runs, default=-1) >= 0 and sum(runs) == size[1] for runs, size in zip(many, sizes, strict=True)]
+    texts = [compressed(runs) for runs in many]
+    if all(right):
+        masks.validate_many(texts, sizes)
+    else:
+        wrong = right.index(False)
+        with pytest.raises(ValueError, match=f"fill {sum(many[wrong])} pixels of {sizes[wrong][1]},"):
+            masks.validate_many(texts, sizes)
+
+
+def test_runs_whose_sum_leaves_64_bits_fill_nothing() -> None:
+    """Every second one is longer than the one before by what seven characters hold; 64 bits of the sum are right."""
+    count, total = 1 << 16, (1 << 64) + 100
+    step, rest = divmod(total, count * (count + 1) // 2)
+    runs = [run for k in range(count + 1) for run in (step * k, 0)]
+    runs[-2] += rest
+    assert sum(runs) == total
+    counts = compressed(runs)
+    with pytest.raises(ValueError, match="more than 32 bits"):
+        masks.validate({"size": [10, 10], "counts": counts})
+    with pytest.raises(ValueError, match="more than 32 bits"):
+        masks.validate_many([counts], [(10, 10)])
+
+
 @given(st.lists(st.one_of(mask, st.text("0123456789PQo`!é", max_size=8)), max_size=6))
 def test_many_are_validated_as_each_alone(found: list[np.ndarray | str]) -> None:
     rles: list[masks.CocoRle] = [
@@ -174,4 +236,6 @@ def test_many_are_validated_as_each_alone(found: list[np.ndarray | str]) -> None
         return None
 
     alone = [told(lambda rle=rle: masks.validate(rle)) for rle in rles]  # type: ignore[misc]
-    assert told(lambda: masks.validate_many(rles)) == next(filter(None, alone), None)
+    texts = [rle["counts"] for rle in rles]
+    sizes = [(rle["size"][0], rle["size"][1]) for rle in rles]
+    assert told(lambda: masks.validate_many(texts, sizes)) == next(filter(None, alone), None)

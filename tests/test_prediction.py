@@ -51,8 +51,18 @@ def test_supervision(prediction: ImagePrediction) -> None:
     assert detections.xyxy.tolist() == [list(segment.box) for segment in prediction.segments]
     assert detections.data["class_name"].tolist() == ["disc", "edge", "edge"]
     assert detections.class_id is not None and detections.class_id.tolist() == [0, 1, 1]
+    assert detections.confidence is not None and detections.confidence.tolist() == [0.9, 0.9, 0.9]
     empty = prediction.model_copy(update={"segments": ()}).to_supervision()
     assert len(empty) == 0 and empty.mask is not None and empty.mask.shape == (0, 40, 60)
+
+
+def test_supervision_of_masks_without_a_score_has_no_confidence(prediction: ImagePrediction) -> None:
+    first, *others = prediction.segments
+    unscored = prediction.model_copy(update={"segments": (first.model_copy(update={"score": None}), *others)})
+    assert unscored.to_supervision().confidence is None
+    sure = prediction.model_copy(update={"segments": (first.model_copy(update={"score": 0.0}), *others)})
+    found = sure.to_supervision().confidence
+    assert found is not None and found.tolist() == [0.0, 0.9, 0.9]
 
 
 def test_notebook(prediction: ImagePrediction) -> None:

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mglmm.config import load_recipe
-from mglmm.data.features import ABANDONED_S, KEY_BYTES, FeatureStore, picture_key
+from mglmm.data.features import ABANDONED_S, FeatureStore
+from mglmm.images import KEY_BYTES, picture_key
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
 from mglmm.model.join import build
 from mglmm.schema import UserError

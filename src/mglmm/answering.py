@@ -51,7 +51,10 @@ class Grounded:
 
 
 Event = Words | Grounded | ImagePrediction
-"""What a streamed answer is made of; the last one is the whole prediction."""
+"""What a streamed answer is made of; the last one is the whole prediction.
+
+The prediction counts: where markup is not constrained and comes out malformed, what was told before may differ from it.
+"""
 
 
 class Picture:

@@ -1,6 +1,7 @@
 """Files and folders that are there whole or not at all, whatever ends the writing."""
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,12 +9,13 @@ from typing import IO, Any
 
 
 @contextmanager
-def atomic_file(path: Path, mode: str = "w") -> Iterator[IO[Any]]:
+def atomic_file(path: Path, mode: str = "w", *, shared: bool = False) -> Iterator[IO[Any]]:
     """An open file (UTF-8 unless `mode` has a "b") that takes the place of `path` when the block has ended well.
 
-    Until then it is called PATH.partial; if the block raises, it is removed and `path` stays as it was.
+    Until then it is called PATH.partial; if the block raises, it is removed and `path` stays as it was. `shared`:
+    several may write the file at once, each under a name of its own (PATH.KEY.partial); the last to end counts.
     """
-    partial = path.with_name(path.name + ".partial")
+    partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial" if shared else f"{path.name}.partial")
     try:
         with partial.open(mode, encoding=None if "b" in mode else "utf-8") as file:
             yield file

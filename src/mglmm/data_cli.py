@@ -19,11 +19,15 @@ def convert(options: argparse.Namespace) -> None:
 
     check_writable(options.out)
     arguments = (options.reader, options.root, options.split, options.out)
-    done = convert(*arguments, skip_bad=options.skip_bad, options=options.option)
-    for line in done.skipped.first:
+    try:
+        done = convert(*arguments, skip_bad=options.skip_bad, options=options.option, workers=options.workers)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("interrupted; run the same command again to go on") from None
+    for line in done.mistakes:
         print(f"mglmm: skipped: {' '.join(line.split())}", file=sys.stderr)
-    left_out = f", {done.skipped.count} broken records left out" if options.skip_bad else ""
-    print(f"{options.out}: {done.count} samples{left_out}")
+    left_out = f", {done.num_skipped} broken records left out" if options.skip_bad else ""
+    kept = f", the first {done.num_kept} from an interrupted run" if done.num_kept else ""
+    print(f"{options.out}: {done.count} samples{left_out}{kept}")
 
 
 def check(options: argparse.Namespace) -> None:
@@ -131,6 +135,12 @@ def _add_convert(command: argparse.ArgumentParser) -> None:
     command.add_argument("--split", required=True, metavar="S", help="as in train2017, testA or unc/testA")
     command.add_argument("--out", type=Path, required=True, metavar="OUT.jsonl")
     command.add_argument("--skip-bad", action="store_true", help="leave broken records out and count them")
+    command.add_argument(
+        "--workers",
+        type=positive,
+        metavar="N",
+        help="processes (default: one, and after a second as many as processors, at most 8)",
+    )
     command.add_argument("--option", action="append", default=[], metavar="key=value", help="of the reader; repeatable")
 
 

@@ -1,5 +1,6 @@
 """Any picture a user can hand over -> one upright RGB picture; every way it can be broken -> one clear line."""
 
+import hashlib
 import io
 import struct
 import warnings
@@ -17,6 +18,9 @@ ImageSource = str | Path | bytes | Image.Image | np.ndarray
 MAX_PIXELS = 89_478_485
 """The largest picture that is opened (about 9,450 x 9,450). Source: Pillow's `MAX_IMAGE_PIXELS`, beyond which a file of
 a few kilobytes may be made to fill the memory."""
+
+KEY_BYTES = 20
+"""Length of a picture's key. Ours: SHA-1's, so that two pictures never share one."""
 
 _BROKEN = (
     OSError,
@@ -107,6 +111,13 @@ def from_array(array: np.ndarray) -> Image.Image:
         array = array[:, :, 0]
     _check_size(array.shape[1], array.shape[0], "the picture")
     return _upright_rgb(Image.fromarray(np.ascontiguousarray(array)), "the picture")
+
+
+def picture_key(image: Image.Image) -> bytes:
+    """`KEY_BYTES` bytes that stand for the pixels of an image, its mode and its size."""
+    content = hashlib.blake2b(f"{image.mode} {image.size}".encode(), digest_size=KEY_BYTES)
+    content.update(image.tobytes())
+    return content.digest()
 
 
 def _read(path: Path) -> bytes:

@@ -66,7 +66,8 @@ class ImagePrediction(Prediction):
     def to_supervision(self) -> "Detections":
         """The masks as `supervision.Detections`: boxes float[M, 4] (xyxy), masks bool[M, H, W], confidence float[M].
 
-        `class_id` numbers the different labels; `data` holds `class_name` and `segment_id`.
+        `confidence` is None if a mask has no score. `class_id` numbers the different labels; `data` holds `class_name`
+        and `segment_id`.
 
         Raises:
             UserError: supervision is not installed.
@@ -76,10 +77,11 @@ class ImagePrediction(Prediction):
         except ModuleNotFoundError as error:
             raise UserError("supervision is not installed; pip install 'mglmm[supervision]'") from error
         labels = np.array([segment.label for segment in self.segments], dtype=str)
+        scores = [segment.score for segment in self.segments]
         return Detections(
             xyxy=np.array([segment.box for segment in self.segments], dtype=float).reshape(-1, 4),
             mask=np.array([segment.mask for segment in self.segments], dtype=bool).reshape(-1, *self.size),
-            confidence=np.array([segment.score or 0.0 for segment in self.segments], dtype=float),
+            confidence=None if None in scores else np.array(scores, dtype=float),
             class_id=np.unique(labels, return_inverse=True)[1].astype(int),
             data={"class_name": labels, "segment_id": np.array([segment.id for segment in self.segments], dtype=int)},
         )

@@ -108,7 +108,7 @@ def check_parents(segments: Sequence[Segment], complete: bool = True) -> None:
         ValueError: a parent does not exist, or parents form a cycle.
     """
     parent = {s.id: s.parent for s in segments}
-    for start in parent:
+    for start in [child for child, up in parent.items() if up is not None]:
         node, seen = start, {start}
         while (up := parent[node]) is not None:
             if up not in parent and not complete:
@@ -128,7 +128,7 @@ def check_runs(segments: Sequence[Segment]) -> None:
         ValueError: of one they do not; names the segment.
     """
     try:
-        masks.validate_many([segment.rle.to_coco() for segment in segments])
+        masks.validate_many([s.rle.counts for s in segments], [s.rle.size for s in segments])
     except ValueError:
         for segment in segments:
             try:

@@ -1,18 +1,16 @@
 """The engine: processes for what needs no model, asynchronous calls for the rest."""
 
 import asyncio
-import multiprocessing
 import os
 import re
 import signal
-import threading
 from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
-from multiprocessing.connection import wait
 from typing import Protocol
 
+from mglmm import processes
 from mglmm.annotate.annotator import AnnotatorDownError, PictureRefusedError
 from mglmm.annotate.records import Finished, Scene
 from mglmm.annotate.sources import Source
@@ -77,11 +75,7 @@ class Processes:
         if self.count == 0:
             _begin(self.prepare)
             return ThreadPoolExecutor(1)
-        # not forked: the threads of numerical libraries do not survive that
-        context = multiprocessing.get_context("forkserver")
-        # imported once, not by every process
-        context.set_forkserver_preload([__name__])
-        return ProcessPoolExecutor(self.count, context, _begin, (self.prepare,))
+        return ProcessPoolExecutor(self.count, processes.context(__name__), _begin, (self.prepare,))
 
     async def submit(self, index: int) -> Scene:
         """See `Workers`; raises BrokenProcessPool for all that are under way when a process dies."""
@@ -229,7 +223,7 @@ def num_workers(wanted: int | None, num_pictures: int) -> int:
     """Processes for a run: as many as processors unless told otherwise; none for a handful of pictures."""
     if wanted is not None:
         return wanted
-    return min(os.cpu_count() or 1, num_pictures) if num_pictures > 4 else 0
+    return min(processes.num_processors(), num_pictures) if num_pictures > 4 else 0
 
 
 _PREPARED_BY: list[Prepare] = []
@@ -239,17 +233,8 @@ _PREPARED_BY: list[Prepare] = []
 def _begin(prepare: Prepare) -> None:
     """Nothing; called once in every process."""
     _PREPARED_BY[:] = [prepare]
-    owner = multiprocessing.parent_process()
-    if owner is not None:
-        # Ctrl-C is for the process that owns the run
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        threading.Thread(target=_end_with, args=(owner.sentinel,), daemon=True).start()
-
-
-def _end_with(owner: int) -> None:
-    """End this process as soon as that with this sentinel has ended, in whatever way."""
-    wait([owner])
-    os._exit(1)
+    # the owner ends the run, and lets what is under way be finished
+    processes.work_for_owner(interrupted=signal.SIG_IGN)
 
 
 def _prepare(index: int) -> Scene:

@@ -16,7 +16,7 @@ from mglmm.annotate.sources import Source
 from mglmm.config import Recipe
 from mglmm.data.readers.files import read_bytes, read_ids
 from mglmm.data.readers.sa1b import LABEL, File
-from mglmm.data.readers.shapes import from_ids, from_rle
+from mglmm.data.readers.shapes import from_ids, from_rles
 from mglmm.schema import Rle, Sample, UserError
 
 Kind = Literal["auto", "given", "sa-1b", "label-map", "sam", "regions"]
@@ -167,15 +167,15 @@ def _sa1b(image: Image.Image, address: str, sample: Sample | None, options: Prop
     """The masks in the JSON file of SA-1B beside a picture."""
     path = _sa1b_path(address)
     file = File.parse(read_bytes(path), str(path))
-    size = file.image.height, file.image.width
+    rles = from_rles([mask.segmentation for mask in file.annotations], (file.image.height, file.image.width))
     return [
         Proposal(
-            rle=from_rle(mask.segmentation, size),
+            rle=rle,
             origin="sa-1b",
             score=_bounded(mask.predicted_iou),
             stability=_bounded(mask.stability_score),
         )
-        for mask in file.annotations
+        for mask, rle in zip(file.annotations, rles, strict=True)
     ]
 
 

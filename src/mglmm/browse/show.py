@@ -115,7 +115,7 @@ def pieces(answer: GroundedText) -> list[Piece]:
     colors = viz.segment_colors(answer, ())
     found, end = [], 0
     for span, phrase in zip(answer.spans, answer.phrases, strict=True):
-        found += [Piece(answer.text[end : span.start], ""), Piece(phrase, _css(colors[span.segment_ids[0]]))]
+        found += [Piece(answer.text[end : span.start], ""), Piece(phrase, viz.css(colors[span.segment_ids[0]]))]
         end = span.end
     return [piece for piece in (*found, Piece(answer.text[end:], "")) if piece.text]
 
@@ -127,7 +127,7 @@ def tree(sample: Sample) -> list[Node]:
 
     def _nodes(parent: int | None) -> list[Node]:
         """The parts of a segment."""
-        return [Node(s, _css(colors[s.id]), s.area / num_pixels, _nodes(s.id)) for s in sample.children(parent)]
+        return [Node(s, viz.css(colors[s.id]), s.area / num_pixels, _nodes(s.id)) for s in sample.children(parent)]
 
     return _nodes(None)
 
@@ -160,8 +160,3 @@ def _painted(image: Image.Image, segments: Sequence[Segment], answer: GroundedTe
     painted = viz.overlay(image, segments, answer, scale=scale)
     height = max(1, round(painted.height * WIDTH_PX / painted.width))
     return painted.resize((WIDTH_PX, height), Image.Resampling.LANCZOS)
-
-
-def _css(color: viz.Rgb) -> str:
-    ink = ",".join(map(str, viz.readable_on(color)))
-    return f"background: rgb({','.join(map(str, color))}); color: rgb({ink})"

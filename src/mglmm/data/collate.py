@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from PIL import Image
 
-from mglmm.data.features import FeatureStore, picture_key
+from mglmm.data.features import FeatureStore
+from mglmm.images import picture_key
 from mglmm.masks import CocoRle
 from mglmm.schema import Sample, Turn
 

@@ -4,15 +4,21 @@ import inspect
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import Progress, TextColumn, TimeElapsedColumn
 
-from mglmm.data.readers import READERS, Reader, refuse
-from mglmm.data.readers.policy import MAX_SHOWN, Skipped, first_mistake, record_mistakes
-from mglmm.data.records import Address, Line, check_picture, folder_of, lines, moved, watched
-from mglmm.schema import Sample, UserError, write_jsonl
+from mglmm import __version__
+from mglmm.data.blocks import BLOCK_RECORDS, Task, Walk, blocks
+from mglmm.data.journal import Journal
+from mglmm.data.readers import READERS, Reader
+from mglmm.data.readers.policy import MAX_SHOWN, first_mistake, record_mistakes
+from mglmm.data.records import Address, Line, check_picture, folder_of, lines, watched
+from mglmm.schema import Sample, UserError
 
 COMMON_OPTIONS = ("root", "split", "on_bad")
 """Parameters that every reader has and that are not given as key=value."""
@@ -20,35 +26,72 @@ COMMON_OPTIONS = ("root", "split", "on_bad")
 
 @dataclass(frozen=True)
 class Converted:
-    """How many samples were written and what was left out."""
+    """How many samples were written, and how many of them by an interrupted run before; how many records were left out.
+
+    `mistakes`: why the first `MAX_SHOWN` of those were.
+    """
 
     count: int
-    skipped: Skipped
+    num_skipped: int
+    mistakes: Sequence[str]
+    num_kept: int = 0
 
 
 def convert(
-    reader: str, root: Path, split: str, out: Path, skip_bad: bool = False, options: Sequence[str] = ()
+    reader: str,
+    root: Path,
+    split: str,
+    out: Path,
+    skip_bad: bool = False,
+    options: Sequence[str] = (),
+    workers: int | None = 1,
 ) -> Converted:
-    """Write the samples of a split to `out`, the images' paths relative to its folder. Nothing is written on an error.
+    """Write the samples of a split to `out`, the images' paths relative to its folder. On an error `out` stays as is.
 
-    `options`: "key=value" for the reader's own parameters. `skip_bad`: leave broken records out and count them.
+    The same call goes on where Ctrl-C, an error or a kill has ended the one before, if its last records still read the
+    same; with `skip_bad` also if the one before was without.
+
+    Args:
+        skip_bad: leave broken records out and count them.
+        options: "key=value" for the reader's own parameters.
+        workers: processes; the file is the same with any number. None: see `blocks`.
 
     Raises:
-        UserError: an unknown reader or option, a missing or broken file, a broken record (unless `skip_bad`), or no
-            sample at all.
+        UserError: an unknown reader or option, a missing or broken file, a broken record (unless `skip_bad`), no sample
+            at all, or `out` cannot be written, or another run writes it.
     """
     if reader not in READERS:
         raise UserError(f"no reader {reader!r}; there are {', '.join(READERS)}")
-    read, skipped = READERS[reader], Skipped()
-    arguments = reader_options(reader, read, options)
+    task = Task(reader, root, split, out.parent, reader_options(reader, READERS[reader], options), skip_bad)
     if not root.is_dir():
         raise UserError(f"{root}: no such folder; --root names the folder of the data set")
-    samples = read(root, split, on_bad=skipped if skip_bad else refuse, **arguments)
-    count = write_jsonl(out, moved(watched(samples, reader), str(root), str(out.parent)))
-    if not count:
-        out.unlink()
-        raise UserError(f"{root}: the split {split!r} holds no {'whole ' if skipped.count else ''}record")
-    return Converted(count, skipped)
+    with Journal(out, _identity(task), skip_bad) as journal:
+        if journal.num_blocks and not journal.ends_with(Walk(task).block(journal.num_blocks - 1)):
+            journal.restart()
+        num_kept = journal.num_samples
+        with _progress() as shown:
+            bar = shown.add_task(reader, total=None, completed=num_kept)
+            for block in blocks(task, journal.num_blocks, workers):
+                journal.add(block)
+                shown.advance(bar, block.num_samples)
+        if not journal.num_samples:
+            raise UserError(f"{root}: the split {split!r} holds no {'whole ' if journal.num_skipped else ''}record")
+    return Converted(journal.num_samples, journal.num_skipped, journal.mistakes, num_kept)
+
+
+def _progress() -> Progress:
+    """What one sees on the terminal while one waits."""
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), TextColumn("{task.completed:,.0f} samples"), TimeElapsedColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _identity(task: Task) -> dict[str, Any]:
+    """What a run must have in common with the one that it goes on with."""
+    places = {"root": str(task.root.resolve()), "folder": str(task.folder.resolve())}
+    same = {**asdict(task), **places, "version": __version__, "block_records": BLOCK_RECORDS}
+    del same["skip_bad"]  # the journal knows what has been skipped
+    return same
 
 
 def reader_options(name: str, reader: Reader, options: Sequence[str]) -> dict[str, str | bool]:

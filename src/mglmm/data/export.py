@@ -20,7 +20,7 @@ from mglmm.data.records import (
     image_address,
     image_bytes,
     lines,
-    moved,
+    mover,
     read,
     watched,
     write_parquet,
@@ -83,6 +83,7 @@ def to_parquet(address: Address, out: str, options: Options) -> Exported:
     Embedded images stay embedded. Images by path keep a path relative to the shards.
     """
     count, source = len(Records(address)), folder_of(str(address))
+    move = mover(source, out)
 
     def _records() -> Iterator[tuple[Sample, bytes | None]]:
         """The samples with the images to embed; the path of any other is made relative to the shards."""
@@ -91,7 +92,7 @@ def to_parquet(address: Address, out: str, options: Options) -> Exported:
             if options.with_images or line.image is not None:
                 yield sample, image_bytes(sample, source, line.image)
             else:
-                yield next(moved([sample], source, out)), None
+                yield move(sample), None
 
     write_parquet(_records(), count, out, options.name, options.shard_records)
     return Exported(count)
@@ -236,13 +237,14 @@ def _with_names(
     `names`: path of an image -> its name; None: a copy keeps its path without what leads out of a folder.
     """
     source, folder = folder_of(str(address)), out / "images"
+    move = mover(source, str(folder))
     copied: dict[str, str] = {}
     for line in watched(lines(address), str(address)):
         sample = line.sample()
         if names is not None:
             name = names[sample.image]
         else:
-            name = next(moved([sample], source, str(folder))).image if line.image is None else sample.image
+            name = move(sample).image if line.image is None else sample.image
             if options.with_images:
                 parts = PurePosixPath(name.partition("://")[2] or name).parts
                 name = "/".join(part for part in parts if part not in ("..", "/"))

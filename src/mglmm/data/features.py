@@ -5,36 +5,24 @@ same.
 """
 
 import contextlib
-import hashlib
 import tempfile
 import time
-import uuid
 import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from PIL import Image
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from mglmm.atomic import atomic_file
 from mglmm.schema import UserError
 
 Tensors = dict[str, torch.Tensor]
 
-KEY_BYTES = 20
-"""Length of a picture's key. Ours: SHA-1's, so that two pictures never share one."""
-
 ABANDONED_S = 3600.0
 """Age in seconds from which on an unfinished file is written by nobody any more. Ours."""
-
-
-def picture_key(image: Image.Image) -> bytes:
-    """`KEY_BYTES` bytes that stand for the pixels of an image."""
-    content = hashlib.blake2b(f"{image.mode} {image.size}".encode(), digest_size=KEY_BYTES)
-    content.update(image.tobytes())
-    return content.digest()
 
 
 class FeatureStore:
@@ -87,12 +75,8 @@ class FeatureStore:
         whole = {name: tensor.contiguous() for name, tensor in tensors.items()}
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            partial = path.with_name(f"{path.name}.{uuid.uuid4().hex}.partial")
-            try:
-                partial.write_bytes(save(whole, {"crc32": _checksum(whole)}))
-                partial.replace(path)
-            finally:
-                partial.unlink(missing_ok=True)
+            with atomic_file(path, "wb", shared=True) as file:
+                file.write(save(whole, {"crc32": _checksum(whole)}))
         except OSError as error:
             raise UserError(f"{path}: cannot be written ({error})") from error
 

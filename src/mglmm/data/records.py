@@ -6,7 +6,7 @@ Streamed with `lines` and `read`; with `Records` any record is got by its number
 import glob
 import os
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -17,6 +17,7 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
+from mglmm.atomic import atomic_file
 from mglmm.data import parquet
 from mglmm.data.readers.files import check_image
 from mglmm.images import load_image
@@ -246,21 +247,21 @@ def write_parquet(
     return finals if _is_local(str(folder)) else [filesystem.unstrip_protocol(final) for final in finals]
 
 
-def moved(samples: Iterable[Sample], source: str, target: str) -> Iterator[Sample]:
-    """The samples with their images' paths, relative to the folder `source`, made relative to the folder `target`.
+def mover(source: str, target: str) -> Callable[[Sample], Sample]:
+    """What makes the image's path of a sample, relative to the folder `source`, relative to the folder `target`.
 
     Paths from or to a remote folder stay as they are: the images have to be copied along.
     """
     if not (_is_local(source) and _is_local(target)) or Path(source).resolve() == Path(target).resolve():
-        yield from samples
-        return
+        return lambda sample: sample
     start, end = Path(source).resolve(), Path(target).resolve()
-    for sample in samples:
+
+    def _moved(sample: Sample) -> Sample:
         if not _is_local(sample.image) or os.path.isabs(sample.image):
-            yield sample
-        else:
-            image = Path(os.path.relpath(start / sample.image, end)).as_posix()
-            yield sample.model_copy(update={"image": image})
+            return sample
+        return sample.model_copy(update={"image": Path(os.path.relpath(start / sample.image, end)).as_posix()})
+
+    return _moved
 
 
 class _Lines:
@@ -298,10 +299,8 @@ class _Lines:
                 return index
         index = self._scanned(state.st_mtime_ns)
         if os.access(beside.parent, os.W_OK):
-            partial = beside.with_name(f"{beside.name}.{os.getpid()}.partial")
-            with partial.open("wb") as file:
+            with atomic_file(beside, "wb", shared=True) as file:
                 np.save(file, index)
-            partial.replace(beside)
         return index
 
     def _scanned(self, mtime_ns: int) -> np.ndarray:

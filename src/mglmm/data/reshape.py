@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mglmm.atomic import atomic_file
 from mglmm.data.readers.files import inside
-from mglmm.data.records import Address, Line, folder_of, lines, moved, watched
+from mglmm.data.records import Address, Line, folder_of, lines, mover, watched
 from mglmm.schema import Sample, UserError, write_jsonl
 
 
@@ -19,11 +19,11 @@ def transferred(address: Address, target: Path, images: str = "") -> Iterator[Sa
     Raises:
         UserError: a record is no sample, another image is there, or an embedded image's path leads out of `target`.
     """
-    source = folder_of(str(address))
+    move = mover(folder_of(str(address)), str(target))
     for number, line in enumerate(watched(lines(address), str(address))):
         sample = line.sample()
         if line.image is None:
-            yield from moved([sample], source, str(target))
+            yield move(sample)
         else:
             name = f"{images}/{number:08d}{Path(sample.image).suffix}" if images else sample.image
             unpack(line, target, name)
@@ -115,14 +115,14 @@ def split(address: Address, out: Path, shares: Mapping[str, float], seed: int = 
 
 
 def _part(address: Address, out: Path, part: str, part_of: Mapping[str, str]) -> Iterator[Sample]:
-    source = folder_of(str(address))
+    move = mover(folder_of(str(address)), str(out))
     for line in watched(lines(address), f"writing {part}"):
         sample = line.sample()
         if part_of[sample.image] == part:
             if line.image is not None:
                 unpack(line, out, sample.image)
             kept = sample.model_copy(update={"split": part})
-            yield from [kept] if line.image is not None else moved([kept], source, str(out))
+            yield kept if line.image is not None else move(kept)
 
 
 def _mixed(seed: int, image: str) -> bytes:

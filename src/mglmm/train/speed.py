@@ -81,16 +81,17 @@ def _trained_shares(model: nn.Module, shape: MGLMMForConditionalGeneration) -> d
     family = shape.family
     look = tuple(f"lmm.{name}." for name in (family.vision_tower, *family.projector))
 
-    def part(name: str) -> str:
+    def _part(name: str) -> str:
+        """The part that a weight belongs to."""
         if name.startswith(look):
             return "look"
         return "text" if name.startswith("lmm.") else "encode" if name.startswith("sam.vision_encoder.") else "masks"
 
     whole, trained = (dict.fromkeys(("look", "encode", "text", "masks"), 0) for _ in range(2))
     for name, weight in shape.named_parameters():
-        whole[part(name)] += weight.numel()
+        whole[_part(name)] += weight.numel()
     for name, weight in model.named_parameters():
-        trained[part(bare_name(name))] += weight.numel() * weight.requires_grad
+        trained[_part(bare_name(name))] += weight.numel() * weight.requires_grad
     return {name: min(1.0, trained[name] / max(whole[name], 1)) for name in whole}
 
 

@@ -1,14 +1,18 @@
 """Masks from maps of ids, runs and polygons, against pycocotools and numpy."""
 
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from PIL import Image
+from pydantic import TypeAdapter, ValidationError
 
 from mglmm.data.readers.files import image_size, inside, read_ids
-from mglmm.data.readers.shapes import FileRle, from_ids, from_polygons, from_rle, from_runs
+from mglmm.data.readers.policy import first_mistake
+from mglmm.data.readers.shapes import FileRle, FoundRle, from_ids, from_polygons, from_rle, from_rles, from_runs
 from mglmm.schema import Rle, UserError
 
 
@@ -45,6 +49,34 @@ def test_polygons_that_touch_the_border() -> None:
 def test_names_that_lead_out(name: str, tmp_path) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError, match="leads out"):
         inside(tmp_path, name)
+
+
+@given(st.lists(st.sampled_from(("a", ".", "..", "/", "//", "\\", ":", "C", "\0", " ", "é", "~", "\n")), max_size=8))
+def test_names_that_do_not_lead_out(pieces: list[str]) -> None:
+    name = "".join(pieces)
+    parts = (*PurePosixPath(name).parts, *PureWindowsPath(name).parts)
+    if name and "\0" not in name and not {"/", "//", ".."} & set(parts) and not PureWindowsPath(name).anchor:
+        assert inside(Path("folder"), name) == Path("folder") / name
+    else:
+        with pytest.raises(UserError, match="leads out"):
+            inside(Path("folder"), name)
+
+
+def test_rles_of_every_kind_in_one_file() -> None:
+    mask = np.zeros((3, 4), dtype=np.bool_)
+    mask[1:, 2] = True
+    rle = Rle.from_mask(mask)
+    compressed = rle.to_coco()
+    kinds = TypeAdapter(list[FoundRle])
+    found = kinds.validate_python([compressed, {**compressed, "more": 1}, {"size": [3, 4], "counts": [7, 2, 3]}])
+    assert [type(one) for one in found] == [Rle, FileRle, FileRle]
+    assert from_rles(found, (3, 4)) == [rle] * 3
+    for wrong in ({"size": [4, 3]}, {"counts": "5"}, {"size": [0, 4]}, {"counts": [12, 1]}):
+        with pytest.raises(ValueError, match="RLE"):
+            from_rles(kinds.validate_python([compressed, {**compressed, **wrong}]), (3, 4))
+    with pytest.raises(ValidationError) as caught:
+        kinds.validate_python([compressed, {**compressed, "counts": 5}])
+    assert first_mistake(caught.value) == ", field 1.counts.str: Input should be a valid string"
 
 
 def test_size_of_a_turned_picture(tmp_path) -> None:  # type: ignore[no-untyped-def]

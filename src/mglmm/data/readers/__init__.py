@@ -1,4 +1,4 @@
-"""Readers of public data sets and of your own: `reader(root, split) -> Iterator[Sample]`, one image after the other.
+"""Readers of public data sets and of your own: `reader(root, split)` is an iterator of samples, image after image.
 
 A reader is a function in a file of its own, listed in `READERS`; its docstring states source, licence, the expected
 folder tree and the convert command. Beside `root` and `split` it takes by name `on_bad` (see `policy`), `check_images`
@@ -6,7 +6,7 @@ folder tree and the convert command. Beside `root` and `split` it takes by name 
 
 To add one: state the records of the files as `SourceRecord`s, get masks from `shapes` (of boxes from `boxes`), grounded
 texts from `spans`, pictures, paths and sizes from `files`, walk large JSON files with `json_stream` or `coco_file`, and
-hand every record through `policy.each`. Data sets in one layout share a factory, as in `coco`.
+hand the records to `policy.Reading`. Data sets in one layout share a factory, as in `coco`.
 """
 
 from collections.abc import Mapping

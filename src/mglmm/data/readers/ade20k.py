@@ -1,6 +1,5 @@
 """ADE20K as it was annotated: every object and, up to three levels deep, its parts."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, parse_json, read_bytes, read_ids
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import from_ids
 from mglmm.schema import Rle, Sample, Segment, UserError
 
@@ -73,7 +72,7 @@ def ade20k(
     check_images: bool = True,
     occluded: bool = False,
     names: str = "all",
-) -> Iterator[Sample]:
+) -> Reading:
     """ADE20K, the full set: each object a segment, parts (and parts of parts) with their `parent`.
 
     A mask is what can be seen of an object; `occluded=true` adds what is hidden. Labels are the file's, with all
@@ -111,7 +110,7 @@ def ade20k(
             meta={key: value for key, value in meta.items() if value},
         )
 
-    yield from each(sorted([*folder.rglob("*.json"), *folder.rglob("*_atr.txt")]), _build, str, on_bad)
+    return Reading(sorted([*folder.rglob("*.json"), *folder.rglob("*_atr.txt")]), _build, str, on_bad)
 
 
 _Read = tuple[str, tuple[int, int], list[Segment], dict[str, Any]]

@@ -1,12 +1,12 @@
 """COCO instances, COCO-Stuff, LVIS, your own data: every file in the layout of COCO's instances."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 from mglmm.data.readers.coco_file import CocoAnnotation, CocoFile, CocoImage, Entry, image_folder, segments
 from mglmm.data.readers.files import Pictures, existing
 from mglmm.data.readers.json_stream import Places
-from mglmm.data.readers.policy import OnBad, Reader, each, refuse
+from mglmm.data.readers.policy import OnBad, Reader, Reading, refuse
 from mglmm.schema import Sample
 
 Exhaustive = Callable[[CocoFile, CocoImage, list[CocoAnnotation]], tuple[str, ...]]
@@ -34,7 +34,7 @@ def _reader(source: str, exhaustive: Exhaustive, *names: str, by_url: bool = Fal
         check_images: bool = True,
         annotations: str = "",
         images: str = "",
-    ) -> Iterator[Sample]:
+    ) -> Reading:
         candidates = [name.format(split) for name in names]
         found = next((name for name in candidates if (root / name).is_file()), candidates[0])
         file = CocoFile(existing(root / (annotations or found), "the annotations"), on_bad)
@@ -59,7 +59,7 @@ def _reader(source: str, exhaustive: Exhaustive, *names: str, by_url: bool = Fal
                 meta=meta,
             )
 
-        yield from each(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
+        return Reading(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
 
     _read.__doc__ = doc
     return _read

@@ -1,7 +1,6 @@
 """COCO captions, and NoCaps, which has their layout."""
 
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ from mglmm.data.readers.coco import image_name
 from mglmm.data.readers.coco_file import CocoFile, CocoImage, Entry, image_folder
 from mglmm.data.readers.files import Pictures, existing
 from mglmm.data.readers.json_stream import Places
-from mglmm.data.readers.policy import OnBad, Reader, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reader, Reading, SourceRecord, refuse
 from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Sample, Turn
 
@@ -45,7 +44,7 @@ def _reader(source: str, captions: str, doc: str) -> Reader:
         check_images: bool = True,
         annotations: str = "",
         images: str = "",
-    ) -> Iterator[Sample]:
+    ) -> Reading:
         path = existing(root / (annotations or captions.format(split)), "the captions")
         file = CocoFile(path, on_bad, keys=("images",) if source == "nocaps" else ("images", "annotations"))
         pictures = Pictures(root, image_folder(root, split, images, file.first_name()), check_images)
@@ -71,7 +70,7 @@ def _reader(source: str, captions: str, doc: str) -> Reader:
                 meta={key: value for key, value in known.items() if value},
             )
 
-        yield from each(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
+        return Reading(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
 
     _read.__doc__ = doc
     return _read

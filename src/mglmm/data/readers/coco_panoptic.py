@@ -6,8 +6,8 @@ from typing import Any
 
 from mglmm.data.readers.coco_file import CocoCategory, CocoImage, Entry, image_folder
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_ids
-from mglmm.data.readers.json_stream import Places, elements
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.json_stream import Element, Places, elements
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import from_ids
 from mglmm.schema import Sample, Segment, UserError
 
@@ -23,10 +23,15 @@ class PanopticSegment(SourceRecord):
     iscrowd: bool = False
 
 
-class PanopticAnnotation(SourceRecord):
-    """The segments of an image."""
+class Owned(SourceRecord):
+    """What belongs to an image."""
 
     image_id: int
+
+
+class PanopticAnnotation(Owned):
+    """The segments of an image."""
+
     file_name: str
     segments_info: list[PanopticSegment]
 
@@ -40,7 +45,7 @@ def coco_panoptic(
     annotations: str = "",
     images: str = "",
     maps: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """COCO panoptic and whatever has its layout (Mapillary and Cityscapes have exports of it).
 
     Every pixel has at most one segment; pixels of id 0 are void (`meta["ignore"]`). `meta["stuff_ids"]`: segments of
@@ -70,9 +75,7 @@ def coco_panoptic(
             meta=meta,
         )
 
-    with Places(path) as places:
-        records = ((number, places) for number in range(len(file.annotations)))
-        yield from each(records, _build, lambda item: f"{path}, annotation number {item[0] + 1}", on_bad)
+    return Reading(file.records(), _build, lambda item: f"{path}, annotation number {item[0] + 1}", on_bad)
 
 
 class _PanopticFile:
@@ -83,7 +86,9 @@ class _PanopticFile:
         self.images: dict[int, Entry] = {}
         self.annotations: list[tuple[int, int]] = []
         self.categories: dict[int, CocoCategory] = {}
-        self.seen: set[int] = set()
+        self.repeated: set[int] = set()
+        """Numbers of the annotations of images that have one already."""
+        owners: set[int] = set()
         keys: set[str] = set()
         for element in elements(path, keys):
             place = f"{path}, {element.key} entry at byte {element.offset}"
@@ -91,7 +96,7 @@ class _PanopticFile:
                 category = CocoCategory.parse(element.raw, place)
                 self.categories[category.id] = category
             elif element.key == "annotations":
-                self.annotations.append((element.offset, element.length))
+                self._add_annotation(element, owners)
             elif element.key == "images":
                 try:
                     image = CocoImage.parse(element.raw, place)
@@ -105,6 +110,12 @@ class _PanopticFile:
         if missing:
             raise UserError(f"{path}: has no {' and no '.join(sorted(missing))}; a file of COCO panoptic has them all")
 
+    def records(self) -> Iterator[tuple[int, Places]]:
+        """The number of every annotation, with the open file that records are read from."""
+        with Places(self.path) as places:
+            for number in range(len(self.annotations)):
+                yield number, places
+
     def read(self, number: int, places: Places) -> tuple[CocoImage, PanopticAnnotation]:
         """Annotation `number` and its image."""
         place = f"{self.path}, annotation number {number + 1}"
@@ -112,10 +123,20 @@ class _PanopticFile:
         entry = self.images.get(annotation.image_id)
         if entry is None:
             raise UserError(f"{place}: image {annotation.image_id} is not among the images")
-        if annotation.image_id in self.seen:
+        if number in self.repeated:
             raise UserError(f"{place}: image {annotation.image_id} has an annotation already")
-        self.seen.add(annotation.image_id)
         return CocoImage.parse(places.read(entry.offset, entry.length), f"{self.path}, image {entry.id}"), annotation
+
+    def _add_annotation(self, element: Element, owners: set[int]) -> None:
+        try:
+            owner = Owned.of(element.value, "").image_id
+        except UserError:  # told of when the annotation is read
+            pass
+        else:
+            if owner in owners:
+                self.repeated.add(len(self.annotations))
+            owners.add(owner)
+        self.annotations.append((element.offset, element.length))
 
 
 def _segments(

@@ -9,7 +9,7 @@ import numpy as np
 
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing, inside, read_ids, read_json
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Turn, UserError
 
@@ -48,7 +48,7 @@ def dci(
     check_images: bool = True,
     annotations: str = "annotations",
     images: str = "photos",
-) -> Iterator[Sample]:
+) -> Reading:
     """DCI: 7,805 images of SA-1B, described at length: the image, and every mask of its tree.
 
     Unusable masks (quality 2) are left out, their parts become parts of what those are a part of; `caption` is what is
@@ -80,7 +80,7 @@ def dci(
             split=split,
         )
 
-    yield from each(_names(root, folder, split), _build, lambda name: str(folder / name), on_bad)
+    return Reading(_names(root, folder, split), _build, lambda name: str(folder / name), on_bad)
 
 
 def _names(root: Path, folder: Path, split: str) -> list[str]:

@@ -4,10 +4,12 @@ import io
 import json
 import os
 import pickle
+import re
 import struct
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, NoReturn
 
@@ -36,6 +38,9 @@ _BROKEN_PICKLE = (
 )
 """What `pickle` raises on damaged files. Source: its documentation, and cutting and changing files (the tests)."""
 
+_MAY_LEAD_OUT = re.compile(r"^$|^/|[\\:\0]|\.\.")
+"""What there is in every name that leads out of a folder, on whatever machine."""
+
 _BROKEN_PICTURE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 
 
@@ -45,10 +50,15 @@ def inside(folder: Path, name: str) -> Path:
     Raises:
         UserError: the name is empty, absolute, or climbs out of the folder with "..".
     """
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if not name or "\0" in name or posix.is_absolute() or windows.anchor or ".." in (*posix.parts, *windows.parts):
+    if _MAY_LEAD_OUT.search(name) and _leads_out(name):
         raise UserError(f"{folder}: the file name {name!r} leads out of the folder; only names inside it are read")
     return folder / name
+
+
+def _leads_out(name: str) -> bool:
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    parts = (*posix.parts, *windows.parts)
+    return not name or "\0" in name or posix.is_absolute() or bool(windows.anchor) or ".." in parts
 
 
 def existing(path: Path, what: str) -> Path:
@@ -172,7 +182,7 @@ class Pictures:
         path = inside(self.folder, name)
         if self.check:
             check_image(path, size)
-        return self._relative(path)
+        return self._from_root(name)
 
     def measure(self, name: str) -> tuple[str, tuple[int, int]]:
         """Where the picture called `name` lies, as `place`, and its size, for data sets that do not state it.
@@ -181,10 +191,14 @@ class Pictures:
             UserError: the name leads out of the folder, or there is no picture.
         """
         path = inside(self.folder, name)
-        return self._relative(path), image_size(path)
+        return self._from_root(name), image_size(path)
 
-    def _relative(self, path: Path) -> str:
-        return Path(os.path.relpath(path, self.root)).as_posix()
+    @cached_property
+    def _folder_from_root(self) -> str:
+        return os.path.relpath(self.folder, self.root)
+
+    def _from_root(self, name: str) -> str:
+        return Path(self._folder_from_root, name).as_posix()
 
 
 def read_ids(path: Path, content: bytes | None = None, colors: bool = False) -> np.ndarray:

@@ -10,7 +10,7 @@ from mglmm.data.readers.boxes import BOX_IDS, rectangle
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_bytes, read_lines
 from mglmm.data.readers.json_stream import elements
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.spans import Range, ground
 from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Sample, Segment, Turn, UserError
@@ -38,7 +38,7 @@ class Captioned(SourceRecord):
 
 def flickr30k(
     root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool = True, images: str = "flickr30k-images"
-) -> Iterator[Sample]:
+) -> Reading:
     """Flickr30k, captions: five an image, each a turn with the same instruction, as typed.
 
     Read from Karpathy's `dataset_flickr30k.json` (splits train, val, test: what papers report) or, where there is none,
@@ -70,7 +70,7 @@ def flickr30k(
             split=split,
         )
 
-    yield from each(found, _build, lambda item: f"{path}, image {item[0]}", on_bad)
+    return Reading(found, _build, lambda item: f"{path}, image {item[0]}", on_bad)
 
 
 def _of_karpathy(path: Path, split: str, on_bad: OnBad) -> Iterator[tuple[str, Sequence[str]]]:
@@ -117,7 +117,7 @@ def flickr30k_entities(
     check_images: bool = True,
     images: str = "flickr30k-images",
     boxes: bool = True,
-) -> Iterator[Sample]:
+) -> Reading:
     """Flickr30k Entities: the phrases of the five captions with boxes; phrases of one chain mean the same.
 
     Each box is a segment whose mask is the whole box (`meta["box_ids"]` names them: no mask was ever drawn), its label
@@ -161,7 +161,7 @@ def flickr30k_entities(
             meta={BOX_IDS: list(range(1, len(marked) + 1)), "chains": [c for _, c in marked]} if marked else {},
         )
 
-    yield from each(names, _build, lambda name: str(folder / name), on_bad)
+    return Reading(names, _build, lambda name: str(folder / name), on_bad)
 
 
 _Sentence = tuple[str, list[tuple[int, int, str]]]

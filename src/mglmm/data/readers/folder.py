@@ -11,7 +11,7 @@ from pydantic import BeforeValidator
 
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import existing, image_size, inside, parse_json, read_ids
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.instructions import instruction
 from mglmm.phrasing import Mention, grounded
 from mglmm.schema import Rle, Sample, Segment, Turn, UserError
@@ -45,7 +45,7 @@ class _Line(NamedTuple):
     row: Row | UserError
 
 
-def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool = True) -> Iterator[Sample]:
+def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool = True) -> Reading:
     """Your own pictures with mask PNGs and phrases: one row a mask, the rows of a picture one after the other.
 
     The table is `SPLIT.csv` (with a header) or `SPLIT.jsonl`; its columns are `image`, `mask`, `phrase` and, if wanted,
@@ -61,18 +61,14 @@ def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool
     path = root / f"{split}.csv"
     if not path.is_file():
         path = existing(root / f"{split}.jsonl", f"the phrases (or {split}.csv)")
-    done: set[str] = set()
 
     def _build(lines: list[_Line]) -> Sample:
+        name = lines[0].image
         rows = []
         for line in lines:
             if isinstance(line.row, UserError):
                 raise line.row
             rows.append(line.row)
-        name, place = lines[0].image, f"{path}, line {lines[0].number}"
-        if name in done:
-            raise UserError(f"{place}: {name} stands further up already; put the rows of a picture together")
-        done.add(name)
         picture = inside(root / "images", name)
         size = image_size(picture)
         taken = [row.id if row.id is not None else number for number, row in enumerate(rows, start=1)]
@@ -90,8 +86,20 @@ def folder(root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool
             split=split,
         )
 
-    groups = (list(group) for _, group in groupby(_lines(path), key=lambda line: line.image))
-    yield from each(groups, _build, lambda lines: f"{path}, line {lines[0].number}", on_bad)
+    return Reading(_groups(path), _build, lambda lines: f"{path}, line {lines[0].number}", on_bad)
+
+
+def _groups(path: Path) -> Iterator[list[_Line]]:
+    """The rows of each picture; they are broken where the picture has others further up."""
+    done: set[str] = set()
+    for name, group in groupby(_lines(path), key=lambda line: line.image):
+        first, *others = group
+        if name in done:
+            place = f"{path}, line {first.number}"
+            mistake = UserError(f"{place}: {name} stands further up already; put the rows of a picture together")
+            first = first._replace(row=mistake)
+        done.add(name)
+        yield [first, *others]
 
 
 def _lines(path: Path) -> Iterator[_Line]:

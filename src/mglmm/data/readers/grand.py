@@ -7,7 +7,7 @@ from typing import Any
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, first_folder, read_json
 from mglmm.data.readers.grandf import gcg_turn, plain
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import FileRle, from_rle
 from mglmm.data.readers.spans import Range, find, ground
 from mglmm.instructions import instruction
@@ -63,7 +63,7 @@ def grand(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """GranD: objects, attributes, short and dense captions, made by models on images of SA-1B.
 
     Objects with a mask are segments named by their first label; `meta["labels"]` has the others, `meta["attributes"]`
@@ -104,7 +104,7 @@ def grand(
             meta=_meta(things),
         )
 
-    yield from each(sorted(folder.glob("*.json")), _build, str, on_bad)
+    return Reading(sorted(folder.glob("*.json")), _build, str, on_bad)
 
 
 def _words(thing: Thing) -> str:

@@ -1,6 +1,6 @@
 """GranD-f, the four sets of grounded captions (GCG) that GLaMM is fine-tuned on."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.coco_file import CocoFile, CocoImage, Entry
 from mglmm.data.readers.files import Pictures, existing, first_folder, parse_json
 from mglmm.data.readers.json_stream import Element, Places, elements
-from mglmm.data.readers.policy import OnBad, Reader, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reader, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import FileRle, from_polygons, from_rle
 from mglmm.data.readers.spans import Range, find, ground
 from mglmm.instructions import instruction
@@ -90,7 +90,7 @@ class MaskTruth(SourceRecord):
     segmentation: FileRle
 
 
-def _reader(source: str, samples: Callable[..., Iterator[Sample]], doc: str) -> Reader:
+def _reader(source: str, samples: Callable[..., Reading], doc: str) -> Reader:
     """The reader of one of the sets; `samples(source, root, split, on_bad, check_images, annotations, images)`."""
 
     def _read(
@@ -101,10 +101,10 @@ def _reader(source: str, samples: Callable[..., Iterator[Sample]], doc: str) -> 
         check_images: bool = True,
         annotations: str = "",
         images: str = "",
-    ) -> Iterator[Sample]:
+    ) -> Reading:
         if split not in SPLITS:
             raise UserError(f"{source} has no split {split!r}; there are {', '.join(SPLITS)}")
-        yield from samples(source, root, split, on_bad, check_images, annotations, images)
+        return samples(source, root, split, on_bad, check_images, annotations, images)
 
     _read.__doc__ = doc
     return _read
@@ -122,12 +122,11 @@ def gcg_turn(name: str, answer: GroundedText) -> Turn:
 
 def _grounded(
     source: str, root: Path, split: str, on_bad: OnBad, check: bool, annotations: str, images: str
-) -> Iterator[Sample]:
+) -> Reading:
     """The human and the OpenPSG set: a list of captions with the RLEs of their phrases."""
     human = source == "grandf"
     if human and split != "train":
-        yield from _truth(root, split, on_bad, check, annotations, images)
-        return
+        return _truth(root, split, on_bad, check, annotations, images)
     name = "GranDf_HA_GCG_train.json" if human else f"OpenPsgGCG_{split}.json"
     path = existing(root / (annotations or f"GranDf/annotations/train/{name}"), "the captions")
     pictures = Pictures(root, _human_images(root, images, "train") if human else root / (images or PSG_IMAGES), check)
@@ -157,7 +156,7 @@ def _grounded(
             split=split,
         )
 
-    yield from each(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+    return Reading(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
 
 def _human_images(root: Path, images: str, folder: str) -> Path:
@@ -170,7 +169,7 @@ def _union(rles: Sequence[Rle]) -> Rle:
     return Rle.model_validate(masks.union([rle.to_coco() for rle in rles]))
 
 
-def _truth(root: Path, split: str, on_bad: OnBad, check: bool, annotations: str, images: str) -> Iterator[Sample]:
+def _truth(root: Path, split: str, on_bad: OnBad, check: bool, annotations: str, images: str) -> Reading:
     """The human set's validation and test set: a file of captions and one of masks, both in COCO's layout."""
     folder = root / (annotations or "GranDf/annotations/val_test")
     captions = _by_image(existing(folder / f"{split}_gcg_coco_caption_gt.json", "the captions"))
@@ -205,7 +204,7 @@ def _truth(root: Path, split: str, on_bad: OnBad, check: bool, annotations: str,
             split=split,
         )
 
-    yield from each(captions, _build, lambda image_id: f"{folder}, image {image_id}", on_bad)
+    return Reading(captions, _build, lambda image_id: f"{folder}, image {image_id}", on_bad)
 
 
 def _by_image(path: Path) -> dict[str, list[Any]]:
@@ -228,7 +227,7 @@ def _field(element: Element, key: str, path: Path) -> Any:
 
 def _referring(
     source: str, root: Path, split: str, on_bad: OnBad, check: bool, annotations: str, images: str
-) -> Iterator[Sample]:
+) -> Reading:
     path = existing(root / (annotations or f"GranDf/annotations/train/RefCOCOg_GCG_{split}.json"), "the captions")
     pictures = Pictures(root, root / (images or "coco_2014/train2014"), check)
 
@@ -256,12 +255,10 @@ def _referring(
             split=split,
         )
 
-    yield from each(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+    return Reading(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
 
-def _flickr(
-    source: str, root: Path, split: str, on_bad: OnBad, check: bool, annotations: str, images: str
-) -> Iterator[Sample]:
+def _flickr(source: str, root: Path, split: str, on_bad: OnBad, check: bool, annotations: str, images: str) -> Reading:
     name = f"GranDf/annotations/train/flickr_mergedGT_GCG_{split}.json"
     file = CocoFile(existing(root / (annotations or name), "the captions"), on_bad)
     pictures = Pictures(root, root / (images or "flikcr_30k/train"), check)
@@ -292,7 +289,7 @@ def _flickr(
             split=split,
         )
 
-    yield from each(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
+    return Reading(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
 
 
 grandf = _reader(

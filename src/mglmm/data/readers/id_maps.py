@@ -1,6 +1,6 @@
 """Data sets that mark every pixel with a class: SceneParse150, COCO-Stuff, Mapillary Vistas, Pascal VOC."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_ids, read_json, read_lines
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import from_ids
 from mglmm.schema import Sample, Segment, UserError
 
@@ -62,7 +62,7 @@ def _semantic(
     names: Names,
     on_bad: OnBad,
     ids: Callable[[Path], np.ndarray] = read_ids,
-) -> Iterator[Sample]:
+) -> Reading:
     """One sample for each PNG in a folder, with a picture of the same name that ends in ".jpg"."""
     if not maps.is_dir():
         raise UserError(f"{maps}: no such folder; it should hold the maps of classes (PNG)")
@@ -83,7 +83,7 @@ def _semantic(
             meta=meta,
         )
 
-    yield from each(sorted(maps.glob("*.png")), _build, str, on_bad)
+    return Reading(sorted(maps.glob("*.png")), _build, str, on_bad)
 
 
 def ade20k_150(
@@ -96,7 +96,7 @@ def ade20k_150(
     images: str = "",
     classes: str = "objectInfo150.txt",
     names: str = "all",
-) -> Iterator[Sample]:
+) -> Reading:
     """SceneParse150, the 150 classes of ADE20K on which models are scored: one segment a class, its id the class's.
 
     Pixels of other classes (0) are `meta["ignore"]`. Labels are the file's, with all synonyms ("building, edifice");
@@ -118,7 +118,7 @@ def ade20k_150(
         labels[int(columns[0])] = columns[-1] if names == "all" else columns[-1].split(",")[0].strip()
     pictures = Pictures(root, root / (images or f"images/{split}"), check_images)
     maps = root / (annotations or f"annotations/{split}")
-    yield from _semantic("ade20k-150", split, maps, pictures, Names(labels, (0,)), on_bad)
+    return _semantic("ade20k-150", split, maps, pictures, Names(labels, (0,)), on_bad)
 
 
 def coco_stuff_maps(
@@ -131,7 +131,7 @@ def coco_stuff_maps(
     images: str = "",
     classes: str = "labels.txt",
     values: str = "stuffthingmaps",
-) -> Iterator[Sample]:
+) -> Reading:
     """COCO-Stuff as PNG: every pixel a thing (1..91) or stuff (92..182), one segment a class, its id the class's.
 
     `values=stuffthingmaps`: the download of that name, where a pixel is the class less one and 255 is unlabelled.
@@ -160,7 +160,7 @@ def coco_stuff_maps(
         return found if values == "ids" else np.where(found == 255, 0, found + 1)
 
     pictures = Pictures(root, root / (images or f"images/{split}"), check_images)
-    yield from _semantic("coco-stuff-maps", split, root / (annotations or split), pictures, names, on_bad, _ids)
+    return _semantic("coco-stuff-maps", split, root / (annotations or split), pictures, names, on_bad, _ids)
 
 
 class VistasLabel(SourceRecord):
@@ -189,7 +189,7 @@ def mapillary(
     images: str = "",
     instances: bool = True,
     names: str = "readable",
-) -> Iterator[Sample]:
+) -> Reading:
     """Mapillary Vistas v2.0 (124 classes) and v1.2 (66 classes): streets, every pixel labelled.
 
     Each instance of a class whose instances are told apart is a segment, any other class is one; ids are those of the
@@ -220,12 +220,12 @@ def mapillary(
     }
     ignored = [value for value in known if labels[value // step].name == "void--unlabeled"]
     told = {value: text for value, text in known.items() if value not in ignored}
-    yield from _semantic("mapillary", split, maps, pictures, Names(told, ignored), on_bad)
+    return _semantic("mapillary", split, maps, pictures, Names(told, ignored), on_bad)
 
 
 def pascal_voc(
     root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool = True, year: str = "VOC2012"
-) -> Iterator[Sample]:
+) -> Reading:
     """Pascal VOC, segmentation: 20 classes of things, each object a segment with its number as id.
 
     The outlines of objects, which nobody decided about, are `meta["ignore"]`. Splits: train, val, trainval.
@@ -264,4 +264,4 @@ def pascal_voc(
             meta=meta,
         )
 
-    yield from each(listed, _build, lambda name: str(folder / name), on_bad)
+    return Reading(listed, _build, lambda name: str(folder / name), on_bad)

@@ -1,13 +1,12 @@
 """Tasks of Label Studio that `mglmm data export label-studio` made, as people have reviewed them."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mglmm.data.label_studio import reviewed
 from mglmm.data.readers.files import check_image, existing
 from mglmm.data.readers.json_stream import elements
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.schema import Sample, UserError
 
 
@@ -39,7 +38,7 @@ def label_studio(
     on_bad: OnBad = refuse,
     check_images: bool = True,
     reviewed_only: bool = True,
-) -> Iterator[Sample]:
+) -> Reading:
     """Samples that people have reviewed in Label Studio: masks, labels, captions and answers as they left them.
 
     The last annotation of a task counts. A task that was skipped, or that nobody has looked at, is left out; with
@@ -72,7 +71,7 @@ def label_studio(
         for number, element in enumerate(elements(path))
         if not reviewed_only or _is_reviewed(element.value)
     )
-    yield from each(tasks, _build, lambda item: f"{path}, task {item[0] + 1}", on_bad)
+    return Reading(tasks, _build, lambda item: f"{path}, task {item[0] + 1}", on_bad)
 
 
 def _is_reviewed(task: Any) -> bool:

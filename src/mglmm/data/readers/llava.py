@@ -8,7 +8,7 @@ from typing import Any, Literal
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing
 from mglmm.data.readers.json_stream import Element, elements
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import Segmentation, to_rle
 from mglmm.data.readers.spans import Range, ground
 from mglmm.instructions import instruction
@@ -80,7 +80,7 @@ def llava_instruct(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """LLaVA-Instruct: conversations, detailed descriptions and questions about COCO images, written by GPT-4.
 
     Each entry is a sample with one conversation; an id may stand for several entries. The mark `<image>` is taken out
@@ -121,7 +121,7 @@ def llava_instruct(
 
     entries = ((n, _entry(e, f"{path}, entry {n}")) for n, e in enumerate(elements(path), start=1))
     seen = (item for item in entries if isinstance(item[1], UserError) or item[1].image is not None)
-    yield from each(seen, _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+    return Reading(seen, _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
 
 def _entry(element: Element, place: str) -> Conversation | UserError:
@@ -140,7 +140,7 @@ def osprey(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """Osprey-724K: conversations about regions and descriptions of them, written by GPT-4, on COCO images.
 
     Regions are segments called "region1", "region2", ...; where a text has "<region1>" it says "region1". A question
@@ -183,7 +183,7 @@ def osprey(
         )
 
     entries = ((number, element) for number, element in enumerate(elements(path), start=1) if _is_told(element.value))
-    yield from each(entries, _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+    return Reading(entries, _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
 
 def _is_told(entry: Any) -> bool:

@@ -16,7 +16,7 @@ from mglmm import masks
 from mglmm.atomic import atomic_file
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_json, read_lines
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import FileRle, from_rle
 from mglmm.instructions import instruction
 from mglmm.phrasing import Mention, Pieces, grounded
@@ -56,7 +56,7 @@ def mgsc(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """MGSCData: captions of a whole image (panoptic) and of its things with their parts (fine-grained).
 
     Each node with a caption is a turn; the same mask in several nodes is one segment; in a subtree the key that has the
@@ -93,7 +93,7 @@ def mgsc(
             meta={NODES: stored},
         )
 
-    yield from each(names, _build, lambda name: str(folder / name), on_bad)
+    return Reading(names, _build, lambda name: str(folder / name), on_bad)
 
 
 def write_mgsc(samples: Iterable[Sample], folder: Path) -> int:

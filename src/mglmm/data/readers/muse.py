@@ -1,12 +1,12 @@
 """MUSE: questions that are answered with several targets, each described in the answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing
 from mglmm.data.readers.json_stream import Element, elements
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import Segmentation, to_rle
 from mglmm.data.readers.spans import Range, ground
 from mglmm.instructions import instruction, sentence_case
@@ -50,7 +50,7 @@ def muse(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """MUSE: reasoning with several targets, 246,000 questions on images of LVIS, made with GPT-4V.
 
     Each question is a turn; the same mask in several answers is one segment. In an answer in words the phrase of a mask
@@ -100,7 +100,7 @@ def muse(
             split=split,
         )
 
-    yield from each(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+    return Reading(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
 
 def _words(entry: Asked, place: str) -> Sequence[str | None]:

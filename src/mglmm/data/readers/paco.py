@@ -1,6 +1,5 @@
 """PACO-LVIS: objects with their parts and attributes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ from mglmm.data.readers.coco import federated, image_name
 from mglmm.data.readers.coco_file import CocoAnnotation, CocoFile, Entry
 from mglmm.data.readers.files import Pictures, existing
 from mglmm.data.readers.json_stream import Places, elements
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import to_rle
 from mglmm.schema import Sample, Segment, UserError
 
@@ -39,7 +38,7 @@ def paco_lvis(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """PACO-LVIS: 75 classes of things, 456 classes of their parts, 55 attributes, on the images of COCO 2017.
 
     A part's `parent` is its object and its label the part's name alone: "zip" where the file has "handbag:zip".
@@ -84,7 +83,7 @@ def paco_lvis(
             meta=_meta(marks, attributes, boxes, place),
         )
 
-    yield from each(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
+    return Reading(file.samples(), _build, lambda item: file.place(item[0]), on_bad)
 
 
 def _attributes(path: Path) -> dict[int, str]:

@@ -1,12 +1,11 @@
 """Pascal-Part: the objects of VOC 2010 with their parts, as Matlab files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from mglmm.data.readers.files import Pictures, existing, first_folder, inside, read_lines
 from mglmm.data.readers.matlab import read_matlab
-from mglmm.data.readers.policy import OnBad, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, refuse
 from mglmm.schema import Rle, Sample, Segment, UserError
 
 
@@ -18,7 +17,7 @@ def pascal_part(
     check_images: bool = True,
     annotations: str = "",
     images: str = "",
-) -> Iterator[Sample]:
+) -> Reading:
     """Pascal-Part: 20 classes of things and their parts, with `parent`; names and codes are the files'.
 
     Classes are those of VOC except "table"; parts are coded as in "lear" (left ear) or "rlarm" (right lower arm). Ids
@@ -56,7 +55,7 @@ def pascal_part(
             meta={"hidden": hidden} if hidden else {},
         )
 
-    yield from each(names, _build, lambda name: str(folder / name), on_bad)
+    return Reading(names, _build, lambda name: str(folder / name), on_bad)
 
 
 def _segments(path: Path) -> tuple[list[Segment], list[dict[str, Any]]]:

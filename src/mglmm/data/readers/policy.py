@@ -6,7 +6,7 @@ record is, since half of its truth would be another truth.
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,7 +17,7 @@ from mglmm.schema import Sample, UserError
 S = TypeVar("S", bound="SourceRecord")
 T = TypeVar("T")
 
-Reader = Callable[..., Iterator[Sample]]
+Reader = Callable[..., "Reading"]
 """`reader(root, split, *, on_bad=refuse, check_images=True, ...)`: the samples of one split, image by image.
 
 It raises UserError if a file is missing or broken as a whole; or, by the default `on_bad`, for the first broken record.
@@ -89,15 +89,14 @@ class Skipped:
 
 def record_mistakes(sample: Sample) -> list[str]:
     """What is wrong with a sample that has the form of one, apart from its image; [] if nothing is."""
-    found = []
-    areas = masks.areas([segment.rle.to_coco() for segment in sample.segments])
-    for segment, area in zip(sample.segments, areas.tolist(), strict=True):
-        if not area:
-            found.append(f"segment {segment.id} has an empty mask")
-        if not segment.label.strip():
-            found.append(f"segment {segment.id} has an empty label")
-        if segment.score is not None and not 0 <= segment.score <= 1:
-            found.append(f"segment {segment.id} has the score {segment.score}, outside of 0..1")
+    segments = sample.segments
+    found = [f"segment {s.id} has an empty mask" for s in segments if masks.is_empty(s.rle.counts)]
+    found += [f"segment {s.id} has an empty label" for s in segments if not s.label.strip()]
+    found += [
+        f"segment {s.id} has the score {s.score}, outside of 0..1"
+        for s in segments
+        if s.score is not None and not 0 <= s.score <= 1
+    ]
     for index, turn in enumerate(sample.turns):
         if not turn.instruction.strip():
             found.append(f"turn {index} has an empty instruction")
@@ -105,7 +104,7 @@ def record_mistakes(sample: Sample) -> list[str]:
             render(turn.answer)
         except ValueError as error:
             found.append(f"turn {index}: {error}")
-    texts = [sample.id, sample.image, *(t for s in sample.segments for t in (s.label, s.caption or ""))]
+    texts = [sample.id, sample.image, *[s.label for s in segments], *[s.caption for s in segments if s.caption]]
     texts += [text for turn in sample.turns for text in (turn.instruction, turn.answer.text)]
     if not is_unicode("".join(texts)):
         found.append("a text holds half a character (a lone surrogate), which no file can")
@@ -121,28 +120,47 @@ def is_unicode(text: str) -> bool:
     return True
 
 
-def each(
-    records: Iterable[T], build: Callable[[T], Sample], place: Callable[[T], str], on_bad: OnBad
-) -> Iterator[Sample]:
-    """The sample of every record, one at a time; a record that cannot be built goes to `on_bad` instead.
+class Reading(Iterator[Sample]):
+    """The samples of a split: its records, of which each becomes one when it is asked for.
 
-    So does a sample with mistakes (`record_mistakes`): what is converted is what `mglmm data check` accepts.
+    A record that cannot be built goes to `on_bad` instead. So does a sample with mistakes (`record_mistakes`): what is
+    converted is what `mglmm data check` accepts.
 
-    `build` raises UserError, which names its place already, or ValueError (of which pydantic's is one), to which
-    `place(record)` is added.
+    Args:
+        records: what becomes a sample each. Nothing that building one needs may depend on others having been built.
+        build: raises UserError, which names its place already, or ValueError (of which pydantic's is one), to which
+            `place(record)` is added.
     """
-    for record in records:
+
+    def __init__(
+        self, records: Iterable[T], build: Callable[[T], Sample], place: Callable[[T], str], on_bad: OnBad
+    ) -> None:
+        self.records: Iterator[Any] = iter(records)
+        """Those that are left; who takes one from here passes it by."""
+        self._build, self._place, self._on_bad = build, place, on_bad
+
+    def __next__(self) -> Sample:
+        """The next sample."""
+        for record in self.records:
+            sample = self.sample(record)
+            if sample is not None:
+                return sample
+        raise StopIteration
+
+    def sample(self, record: Any) -> Sample | None:
+        """The sample of one of `records`; None if it is broken."""
         try:
-            sample = build(record)
+            sample = self._build(record)
         except UserError as error:
-            on_bad(error)
+            mistake = error
         except ValidationError as error:
-            on_bad(UserError(f"{place(record)}{first_mistake(error)}"))
+            mistake = UserError(f"{self._place(record)}{first_mistake(error)}")
         except ValueError as error:
-            on_bad(UserError(f"{place(record)}: {error}"))
+            mistake = UserError(f"{self._place(record)}: {error}")
         else:
-            mistakes = record_mistakes(sample)
-            if mistakes:
-                on_bad(UserError(f"{place(record)}: {mistakes[0]}"))
-            else:
-                yield sample
+            found = record_mistakes(sample)
+            if not found:
+                return sample
+            mistake = UserError(f"{self._place(record)}: {found[0]}")
+        self._on_bad(mistake)
+        return None

@@ -9,7 +9,7 @@ import numpy as np
 from mglmm import masks
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import image_size, parse_json, read_bytes
-from mglmm.data.readers.policy import OnBad, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.instructions import instruction, sentence_case
 from mglmm.phrasing import Mention, Piece, grounded
 from mglmm.schema import Rle, Sample, Segment, Turn, UserError
@@ -43,7 +43,7 @@ class Explanation(SourceRecord):
 
 def reasonseg(
     root: Path, split: str, *, on_bad: OnBad = refuse, check_images: bool = True, explanations: bool = True
-) -> Iterator[Sample]:
+) -> Reading:
     """ReasonSeg: a turn for each wording of the question, all answered by one mask.
 
     Larger shapes are painted first, later ones over them; labels with "ignore" in them make `meta["ignore"]`, shapes
@@ -80,7 +80,7 @@ def reasonseg(
             meta={"ignore": masks.encode(ignore)} if ignore.any() else {},
         )
 
-    yield from each(sorted(folder.glob("*.json")), _build, str, on_bad)
+    return Reading(sorted(folder.glob("*.json")), _build, str, on_bad)
 
 
 def _turns(record: Reason, told: Sequence[Explanation], name: str) -> Iterator[Turn]:

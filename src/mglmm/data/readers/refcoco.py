@@ -10,7 +10,7 @@ from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.coco_file import CocoAnnotation, CocoFile, Entry, segments
 from mglmm.data.readers.files import Pictures, existing, first_folder, read_json, read_pickle
 from mglmm.data.readers.json_stream import Places
-from mglmm.data.readers.policy import OnBad, Reader, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reader, Reading, SourceRecord, refuse
 from mglmm.instructions import instruction
 from mglmm.phrasing import Mention, Piece, grounded
 from mglmm.schema import Sample, Task, Turn, UserError
@@ -64,7 +64,7 @@ def _reader(name: str, split_by: str, doc: str) -> Reader:
         check_images: bool = True,
         images: str = "",
         text: str = "sent",
-    ) -> Iterator[Sample]:
+    ) -> Reading:
         if text not in ("sent", "raw"):
             raise UserError(f"option text={text!r}: give text=sent or text=raw")
         given, _, wanted = split.rpartition("/")
@@ -98,7 +98,7 @@ def _reader(name: str, split_by: str, doc: str) -> Reader:
             )
 
         jobs = (_Job(entry, refs[entry.id], places) for entry, places in file.samples() if entry.id in refs)
-        yield from each(jobs, _build, lambda job: file.place(job.entry), on_bad)
+        return Reading(jobs, _build, lambda job: file.place(job.entry), on_bad)
 
     _read.__doc__ = doc
     return _read

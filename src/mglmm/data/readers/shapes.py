@@ -1,9 +1,11 @@
 """Masks as data sets write them (polygons, three flavors of RLE, maps of ids) -> `Rle`."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import numpy as np
 from pycocotools import mask as coco
+from pydantic import Field, Tag
 
 from mglmm import masks
 from mglmm.data.readers.policy import SourceRecord
@@ -21,6 +23,12 @@ class FileRle(SourceRecord):
     size: tuple[int, int]
     counts: str | list[int]
 
+
+FoundRle = Annotated[
+    Annotated[Rle, Tag("[Rle]")] | Annotated[FileRle, Tag("[FileRle]")], Field(union_mode="left_to_right")
+]
+"""The same where a file holds many: what is an `Rle` as it stands need not be made one later. Errors leave the tags out
+of the name of the field (`policy.first_mistake`)."""
 
 Segmentation = FileRle | list[list[float]]
 """The field `segmentation` of a COCO annotation."""
@@ -47,11 +55,11 @@ def from_rle(rle: FileRle, size: tuple[int, int]) -> Rle:
     return from_runs(rle.counts, size)
 
 
-def from_rles(rles: Sequence[FileRle], size: tuple[int, int]) -> list[Rle]:
-    """The masks of RLEs, compressed or not, as `from_rle`; compressed ones are checked at once, which is faster."""
-    compressed = [masks.CocoRle(size=list(rle.size), counts=rle.counts) for rle in rles if isinstance(rle.counts, str)]
-    masks.validate_many(compressed, size)
-    return [Rle(size=size, counts=rle.counts) if isinstance(rle.counts, str) else from_rle(rle, size) for rle in rles]
+def from_rles(rles: Sequence[Rle | FileRle], size: tuple[int, int]) -> list[Rle]:
+    """The masks of RLEs, compressed or not, as `from_rle`; all that are `Rle`s are checked at once, which is faster."""
+    whole = [rle for rle in rles if isinstance(rle, Rle)]
+    masks.validate_many([rle.counts for rle in whole], [rle.size for rle in whole], size)
+    return [rle if isinstance(rle, Rle) else from_rle(rle, size) for rle in rles]
 
 
 def from_runs(runs: Sequence[int], size: tuple[int, int]) -> Rle:

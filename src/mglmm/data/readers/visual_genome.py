@@ -10,7 +10,7 @@ from mglmm.data.readers.boxes import BOX_IDS, rectangle
 from mglmm.data.readers.coco_captions import wording
 from mglmm.data.readers.files import Pictures, existing, first_folder
 from mglmm.data.readers.json_stream import Element, elements
-from mglmm.data.readers.policy import OnBad, Reader, SourceRecord, each, refuse
+from mglmm.data.readers.policy import OnBad, Reader, Reading, SourceRecord, refuse
 from mglmm.instructions import instruction
 from mglmm.schema import GroundedText, Sample, Segment, Turn, UserError
 
@@ -75,7 +75,7 @@ def _reader(source: str, file: str, doc: str) -> Reader:
         check_images: bool = True,
         annotations: str = "",
         images: str = "",
-    ) -> Iterator[Sample]:
+    ) -> Reading:
         if split != "all":
             raise UserError(f"{source} has no split {split!r}; it is one whole: --split all")
         path = existing(root / (annotations or file), "the annotations")
@@ -106,7 +106,7 @@ def _reader(source: str, file: str, doc: str) -> Reader:
                 meta={BOX_IDS: [segment.id for segment in found]} if found else {},
             )
 
-        yield from each(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
+        return Reading(enumerate(elements(path), start=1), _build, lambda item: f"{path}, entry {item[0]}", on_bad)
 
     _read.__doc__ = doc
     return _read
