@@ -1,6 +1,6 @@
 """One picture at a time: where an answer's time goes, and ours against the straightforward way and the published one.
 
-    python -m benchmarks.ask --model default | small | 7b-random [--published]
+    python -m benchmarks.ask --model default | small | 7b-random [--published] [--compiled]
 
 All ways ask the same weights in one run, taking turns, and must give the same tokens and the same masks. The bars: a
 chat of three turns with masks takes at most a third of the straightforward way's time; writing tokens costs at most
@@ -12,6 +12,7 @@ import copy
 import multiprocessing
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -36,12 +37,17 @@ LONG, MANY = 512, 32
 
 def main() -> None:
     """Print the tables of one model."""
-    options = models.options(__doc__, published="also a pass over everything for every token")
+    options = models.options(
+        __doc__,
+        published="also a pass over everything for every token",
+        compiled="also with the writing of tokens compiled",
+    )
     seconds, predictor = fastest(lambda: models.load(options.model), 1)
     image = world_sample(SEED, 640)[0]
     print(f"### One picture at a time, `{options.model}`\n\nLoaded in {seconds:.1f} s.\n")
     print(latency(predictor, image, options.repeats), "\n")
-    print(comparison(predictor, image, options.repeats, options.published), "\n")
+    compiled = models.compiled(options.model) if options.compiled else None
+    print(comparison(predictor, image, options.repeats, options.published, compiled), "\n")
     print(overhead(predictor, image, options.repeats), "\n")
     print(memory(options.model))
 
@@ -103,20 +109,20 @@ def first_times(predictor: Predictor, image: Image.Image, ids: list[int]) -> tup
         events = way.step()
 
 
-def comparison(predictor: Predictor, image: Image.Image, repeats: int, published: bool) -> str:
+def comparison(
+    predictor: Predictor, image: Image.Image, repeats: int, published: bool, compiled: Predictor | None
+) -> str:
     """A question, and a chat of three turns, in every way."""
-    ways: dict[str, Callable[[], Any]] = {
-        "ours": lambda: ours(predictor, image, TURNS),
-        "straightforward": lambda: plainly(predictor, image, straightforward.ask, TURNS),
+    askers: dict[str, Callable[[tuple[str, ...]], Any]] = {
+        "ours": lambda turns: ours(predictor, image, turns),
+        "straightforward": lambda turns: plainly(predictor, image, straightforward.ask, turns),
     }
+    if compiled is not None:
+        askers["ours, compiled"] = lambda turns: ours(compiled, image, turns)
     if published:
-        ways["as published"] = lambda: plainly(predictor, image, straightforward.as_published, TURNS)
-    one: dict[str, Callable[[], Any]] = {
-        "ours": lambda: ours(predictor, image, TURNS[:1]),
-        "straightforward": lambda: plainly(predictor, image, straightforward.ask, TURNS[:1]),
-    }
-    if published:
-        one["as published"] = lambda: plainly(predictor, image, straightforward.as_published, TURNS[:1])
+        askers["as published"] = lambda turns: plainly(predictor, image, straightforward.as_published, turns)
+    one: dict[str, Callable[[], Any]] = {name: partial(ask, TURNS[:1]) for name, ask in askers.items()}
+    ways: dict[str, Callable[[], Any]] = {name: partial(ask, TURNS) for name, ask in askers.items()}
     single, _ = in_turns(one, repeats)
     three, answers = in_turns(ways, repeats)
     for before, after in pairwise(answers.values()):

@@ -79,6 +79,14 @@ def load(name: str, folder: Path = Path("out/bench")) -> Predictor:
     return _random_7b()
 
 
+def compiled(name: str) -> Predictor:
+    """Another one of the same weights, its writing of tokens compiled by now."""
+    predictor = load(name)
+    predictor.model.compile_decoder()
+    predictor.warm_up()
+    return predictor
+
+
 def _converted(folder: Path) -> Path:
     """The converted small checkpoint, made if it is not there."""
     target = folder / "small"
