@@ -23,14 +23,14 @@ class Listener:
     """Collects the events of a request."""
 
     def __init__(self) -> None:
-        self.events: Queue[Event | Exception] = Queue()
+        self.events: Queue[Event | BaseException] = Queue()
 
     def all(self) -> list[Event]:
         """Every event up to the last one, which ends the request."""
         heard: list[Event] = []
         while True:
             event = self.events.get(timeout=60)
-            if isinstance(event, Exception):
+            if isinstance(event, BaseException):
                 raise event
             heard.append(event)
             if isinstance(event, ImagePrediction):
@@ -96,7 +96,7 @@ def test_tickets_count_tokens(engine: Engine, picture: Image.Image, predictor: P
 def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.Image) -> None:
     begun, heard = Signal(), []
 
-    def listen(event: Event | Exception) -> None:
+    def listen(event: Event | BaseException) -> None:
         heard.append(event)
         begun.set()
         ticket_known.wait(10)
@@ -111,12 +111,50 @@ def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.I
     assert engine.num_running == 0
 
 
-def test_a_listener_that_fails_is_dropped_and_nobody_else(engine: Engine, picture: Image.Image) -> None:
-    def fail(event: Event | Exception) -> None:
+def test_a_listener_that_fails_is_dropped_and_nobody_else(
+    engine: Engine, picture: Image.Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = 0
+
+    def fail(event: Event | BaseException) -> None:
+        nonlocal told
+        told += 1
         raise OSError("gone")
 
+    before, after = submit(engine, picture, "What?"), Listener()
     engine.submit(picture, [("What?", None)], max_new_tokens=SHORT, on_event=fail)
-    assert check_events(submit(engine, picture, "Say.").all()).segments
+    engine.submit(picture, [("Say.", None)], max_new_tokens=SHORT, on_event=after.events.put)
+    assert check_events(before.all()).segments and check_events(after.all()).segments
+    assert told == 1
+    assert [record.getMessage() for record in caplog.records] == ["a request's listener failed; the request is dropped"]
+
+
+def test_a_listener_that_fails_as_the_engine_closes_keeps_the_end_from_nobody(
+    predictor: Predictor, picture: Image.Image
+) -> None:
+    engine, begun = Engine(predictor), Signal()
+
+    def fail(event: Event | BaseException) -> None:
+        begun.set()
+        assert not isinstance(event, EngineClosedError)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=fail)
+    other = submit(engine, picture, "What?", 400)
+    assert begun.wait(30)
+    engine.close(finish=False)
+    with pytest.raises(EngineClosedError):
+        other.all()
+
+
+def test_an_answer_that_is_whole_no_longer_runs_when_it_is_told(engine: Engine, picture: Image.Image) -> None:
+    running: Queue[int] = Queue()
+
+    def listen(event: Event | BaseException) -> None:
+        if isinstance(event, ImagePrediction):
+            running.put(engine.num_running)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
+    assert running.get(timeout=60) == 0
 
 
 def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
@@ -153,7 +191,7 @@ def test_a_question_that_cannot_be_begun_ends_alone(
     begun, go_on = Signal(), Signal()
     listener = Listener()
 
-    def listen(event: Event | Exception) -> None:
+    def listen(event: Event | BaseException) -> None:
         listener.events.put(event)
         begun.set()
         go_on.wait(30)
@@ -176,8 +214,8 @@ def test_a_question_that_cannot_be_begun_ends_alone(
     check_events(listener.all())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_nobody_waits_for_a_thread_that_has_died(
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_model_that_cannot_begin_afresh(
     predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine(predictor, max_rows=1)

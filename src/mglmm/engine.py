@@ -1,9 +1,14 @@
-"""Many requests answered together: one thread, answers join and leave between two tokens (continuous batching)."""
+"""Many requests answered together: answers join and leave between two tokens (continuous batching).
+
+Two threads. A worker answers as long as there is somebody to answer; the other waits, lets it work, and settles what
+goes wrong there, which comes back in a future: it ends the requests that it concerns and nobody else's.
+"""
 
 import hashlib
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from threading import Condition, Lock, Thread
 
 from PIL import Image
@@ -18,6 +23,9 @@ MAX_ROWS = 16
 MEMORY_BYTES = 2**30
 """What may be kept in mind of pictures that were asked about; ours."""
 
+Listener = Callable[[Event | BaseException], None]
+"""Hears the events of one request; the last one is the prediction, or what ended the request without one."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -28,7 +36,7 @@ class EngineClosedError(RuntimeError):
 class Ticket:
     """One request."""
 
-    def __init__(self, question: Question, on_event: Callable[[Event | Exception], None]):
+    def __init__(self, question: Question, on_event: Listener):
         self._question, self._on_event = question, on_event
         self._cancelled = False
         self._answer: Answer | None = None
@@ -53,15 +61,10 @@ class Ticket:
         """Nobody waits for the answer any more: it leaves at the next token, and no event comes after that."""
         self._cancelled = True
 
-    def _tell(self, event: Event | Exception) -> None:
-        """Hand an event on; a listener that fails hears no more."""
-        if self._cancelled:
-            return
-        try:
+    def _tell(self, event: Event | BaseException) -> None:
+        """Hand an event on, if somebody waits for it."""
+        if not self._cancelled:
             self._on_event(event)
-        except Exception:
-            _log.exception("a request's listener failed; the request is dropped")
-            self._cancelled = True
 
 
 class Engine:
@@ -76,12 +79,14 @@ class Engine:
 
     def __init__(self, predictor: Predictor, *, max_rows: int = MAX_ROWS, memory_bytes: int = MEMORY_BYTES):
         self._predictor, self._max_rows, self._memory_bytes = predictor, max_rows, memory_bytes
-        self._answering = Answering(predictor.model, predictor.processor, remember=True)
+        self._answering = self._made_answering()
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
+        self._untold: deque[tuple[Ticket, Event | BaseException]] = deque()
         self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
         self._changed, self._remembering = Condition(), Lock()
         self._closed = self._dropping = False
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="mglmm-worker")
         self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
         self._thread.start()
 
@@ -102,7 +107,7 @@ class Engine:
         *,
         name: str = "",
         max_new_tokens: int = MAX_NEW_TOKENS,
-        on_event: Callable[[Event | Exception], None],
+        on_event: Listener,
     ) -> Ticket:
         """A request; returns at once.
 
@@ -111,8 +116,8 @@ class Engine:
             conversation: (instruction, answer with markup) of each turn; the last answer is None.
             name: what the prediction calls the picture.
             max_new_tokens: limit of the answer.
-            on_event: called on the engine's thread, must not block; hears words and phrases as they come, at last the
-                prediction, or the exception that ended it.
+            on_event: called on a thread of the engine, must not block; hears words and phrases as they come, at last
+                the prediction, or the exception that ended it. One that raises is logged and hears no more.
 
         Raises:
             UserError: the instruction is empty, or the conversation leaves no room for an answer.
@@ -153,33 +158,65 @@ class Engine:
                 _, picture = self._pictures.popitem(last=False)
                 num_bytes -= picture.num_bytes
 
+    def _made_answering(self) -> Answering:
+        return Answering(self._predictor.model, self._predictor.processor, remember=True)
+
     def _run(self) -> None:
         """The engine's thread; however it ends, nobody is left waiting."""
         try:
-            while self._take():
-                try:
-                    self._go_on()
-                except Exception as error:  # told to every request that it ends; the next ones begin afresh
-                    _log.exception("the answers on their way failed")
-                    self._end(self._running, error)
-                    self._answering = Answering(self._predictor.model, self._predictor.processor, remember=True)
+            while self._wait():
+                if error := self._worker.submit(self._work).exception():
+                    self._settle(error)
         finally:
             with self._changed:
                 self._closed = True
-                self._running += self._waiting
+                left = [*self._running, *self._waiting]
                 self._waiting.clear()
-            self._end(self._running, EngineClosedError("the engine was closed"))
+            self._end(left, EngineClosedError("the engine was closed"))
+            while error := self._worker.submit(self._tell).exception():
+                self._settle(error)
+            self._worker.shutdown()
 
-    def _end(self, tickets: Sequence[Ticket], error: Exception) -> None:
-        """Tell these requests that they come to nothing."""
-        for ticket in list(tickets):
-            ticket._tell(error)
-            self._running.remove(ticket)
-
-    def _take(self) -> bool:
-        """Wait for something to do and let waiting requests in; False when all is done and the engine closed."""
+    def _wait(self) -> bool:
+        """Wait for something to do; False when the engine is closed and all is done or dropped."""
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._running or self._closed)
+            self._changed.wait_for(lambda: self._waiting or self._running or self._untold or self._closed)
+            return not self._dropping and bool(self._waiting or self._running or self._untold)
+
+    def _settle(self, error: BaseException) -> None:
+        """What a failure of the worker asks for: it concerns who was being told, else who was beginning, else all."""
+        new = [ticket for ticket in self._running if ticket._answer is None]
+        if self._untold:
+            _log.error("a request's listener failed; the request is dropped", exc_info=error)
+            self._untold.popleft()[0].cancel()
+        elif new:
+            _log.error("new answers could not be begun", exc_info=error)
+            questions = {ticket._question for ticket in new}
+            for answer in [answer for answer in self._answering.answers if answer.question in questions]:
+                self._answering.drop(answer)
+            self._end(new, error)
+        else:
+            _log.error("the answers on their way failed", exc_info=error)
+            self._end(self._running, error)
+            afresh = self._worker.submit(self._made_answering)
+            if afresh.exception():
+                self._closed = self._dropping = True
+            else:
+                self._answering = afresh.result()
+
+    def _work(self) -> None:
+        """Begin what is new, write one token of everything and tell what has come, until nobody is left."""
+        self._tell()
+        while self._let_in():
+            if new := [ticket for ticket in self._running if ticket._answer is None]:
+                self._begin(new)
+                self._tell()
+            self._note(self._answering.step())
+            self._tell()
+
+    def _let_in(self) -> bool:
+        """Let requests in that wait, and cancelled ones go; whether any are left."""
+        with self._changed:
             if self._dropping:
                 return False
             for ticket in [ticket for ticket in self._running if ticket._cancelled]:
@@ -190,31 +227,35 @@ class Engine:
                 ticket = self._waiting.popleft()
                 if not ticket._cancelled:
                     self._running.append(ticket)
-            return bool(self._running or self._waiting or not self._closed)
+            return bool(self._running)
 
-    def _go_on(self) -> None:
-        """Begin what is new, write one token of everything, and tell what has come."""
-        events = self._begin([ticket for ticket in self._running if ticket._answer is None])
+    def _begin(self, new: Iterable[Ticket]) -> None:
+        """Give every new request its answer."""
+        events = self._answering.begin([ticket._question for ticket in new])
+        begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
+        for ticket in new:
+            ticket._answer = begun[ticket._question]
+        self._note(events)
+
+    def _note(self, events: Iterable[tuple[Answer, Event]]) -> None:
+        """What has come of answers is to be told; those that are whole leave."""
         tickets = {ticket._question: ticket for ticket in self._running}
-        for answer, event in events + self._answering.step():
+        for answer, event in events:
             ticket = tickets[answer.question]
-            ticket._tell(event)
+            self._untold.append((ticket, event))
             if isinstance(event, ImagePrediction):
                 self._running.remove(ticket)
                 self._forget()
 
-    def _begin(self, new: Sequence[Ticket]) -> list[tuple[Answer, Event]]:
-        """The first events of new requests; if they cannot be begun, those before them go on."""
-        try:
-            events = self._answering.begin([ticket._question for ticket in new])
-        except Exception as error:
-            _log.exception("new answers could not be begun")
-            questions = {ticket._question for ticket in new}
-            for answer in [a for a in self._answering.answers if a.question in questions]:
-                self._answering.drop(answer)
-            self._end(new, error)
-            return []
-        begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
-        for ticket in new:
-            ticket._answer = begun[ticket._question]
-        return events
+    def _end(self, tickets: Iterable[Ticket], error: BaseException) -> None:
+        """These requests come to nothing, and are to be told so."""
+        ended = list(tickets)
+        self._running = [ticket for ticket in self._running if ticket not in ended]
+        self._untold.extend((ticket, error) for ticket in ended)
+
+    def _tell(self) -> None:
+        """Hand on what has not been told yet, each to its own."""
+        while self._untold:
+            ticket, event = self._untold[0]
+            ticket._tell(event)
+            self._untold.popleft()

@@ -77,7 +77,7 @@ class Engine(Protocol):
         conversation: Conversation,
         *,
         max_new_tokens: int,
-        on_event: Callable[[Event | Exception], None],
+        on_event: Callable[[Event | BaseException], None],
     ) -> Ticket:
         """A request; its events are told on the engine's thread."""
         ...
@@ -228,7 +228,7 @@ class Answer:
         self.said = said
         self.limit: Limit | None = None
         self._trace, self._deadline = trace, deadline
-        self._arrived: deque[Event | Exception] = deque()
+        self._arrived: deque[Event | BaseException] = deque()
         self._news = asyncio.Event()
         self._ticket: Ticket | None = None
 
@@ -241,7 +241,7 @@ class Answer:
         loop = asyncio.get_running_loop()
         asked = self.said.asked
 
-        def _tell(event: Event | Exception) -> None:
+        def _tell(event: Event | BaseException) -> None:
             self._arrived.append(event)
             ongoing = isinstance(event, Words | Grounded)
             if ongoing:
@@ -280,13 +280,13 @@ class Answer:
             return None
         if isinstance(event, Words | Grounded):
             return self.said.take(event)
-        if isinstance(event, Exception):
+        if isinstance(event, BaseException):
             self._trace.outcome = "failed"
             raise refusal(event) from event
         self._end("tokens" if self._ticket is not None and self._ticket.met_limit else None)
         return None
 
-    async def _event(self) -> Event | Exception:
+    async def _event(self) -> Event | BaseException:
         """The next event; TimeoutError if the time is over and no more has arrived."""
         while not self._arrived:
             self._news.clear()
@@ -323,7 +323,7 @@ class Answer:
         self._trace.outcome = limit or "stop"
 
 
-def refusal(error: Exception) -> ApiError:
+def refusal(error: BaseException) -> ApiError:
     """How a failure is told to the client; what is not its mistake is logged."""
     if isinstance(error, UserError):
         return ApiError(400, str(error), code="invalid_request", param="messages")
