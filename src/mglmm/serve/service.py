@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from mglmm.answering import Conversation, Event, Grounded, Words
-from mglmm.engine import EngineClosedError
+from mglmm.answering import Event, Grounded, Words
+from mglmm.engine import Engine, EngineClosedError, Ticket
 from mglmm.schema import UserError
 from mglmm.serve import fetch, pictures
 from mglmm.serve.errors import ApiError
@@ -33,58 +33,6 @@ _NUM_DURATIONS = 32
 """Answers whose mean duration says when to come again; ours."""
 
 _log = logging.getLogger(LOGGER)
-
-
-class Ticket(Protocol):
-    """A request at the engine."""
-
-    @property
-    def num_prompt_tokens(self) -> int:
-        """Tokens of the prompt, picture included."""
-        ...
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the answer so far."""
-        ...
-
-    @property
-    def met_limit(self) -> bool:
-        """Whether the answer was cut short by its limit of tokens."""
-        ...
-
-    def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
-        ...
-
-
-class Engine(Protocol):
-    """What `mglmm.engine.Engine` is to the server."""
-
-    @property
-    def num_waiting(self) -> int:
-        """Requests whose answer has not begun."""
-        ...
-
-    @property
-    def num_running(self) -> int:
-        """Answers on their way."""
-        ...
-
-    def submit(
-        self,
-        image: Image.Image,
-        conversation: Conversation,
-        *,
-        max_new_tokens: int,
-        on_event: Callable[[Event | BaseException], None],
-    ) -> Ticket:
-        """A request; its events are told on the engine's thread."""
-        ...
-
-    def close(self, *, finish: bool = True) -> None:
-        """Take no more requests."""
-        ...
 
 
 class Service:
