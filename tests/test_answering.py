@@ -10,9 +10,10 @@ from benchmarks import script
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Picture, Words
+from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Words
 from mglmm.predict import Predictor, load
 from mglmm.schema import GroundedText, UserError
+from mglmm.segmenting import Picture
 from tests.test_predict import noise, same
 
 SHORT = 24

@@ -18,6 +18,7 @@ LEVELS: tuple[set[str], ...] = (
     {"phrasing"},
     {"model", "data", "world", "viz"},
     {"prediction", "browse"},
+    {"segmenting"},
     {"answering"},
     {"predict"},
     {"engine"},

@@ -13,9 +13,10 @@ from threading import Condition, Lock, Thread
 
 from PIL import Image
 
-from mglmm.answering import Answer, Answering, Conversation, Event, Picture, Question
+from mglmm.answering import Answer, Answering, Conversation, Event, Question
 from mglmm.predict import MAX_NEW_TOKENS, Predictor
 from mglmm.prediction import ImagePrediction
+from mglmm.segmenting import Picture
 
 MAX_ROWS = 16
 """Answers on their way together; ours: beyond that a token comes noticeably later to each of them."""
@@ -79,6 +80,9 @@ class Engine:
 
     def __init__(self, predictor: Predictor, *, max_rows: int = MAX_ROWS, memory_bytes: int = MEMORY_BYTES):
         self._predictor, self._max_rows, self._memory_bytes = predictor, max_rows, memory_bytes
+        # an accelerator does one thing after the other anyway
+        on_cpu = predictor.model.device.type == "cpu"
+        self._mask_worker = ThreadPoolExecutor(1, thread_name_prefix="mglmm-masks") if on_cpu else None
         self._answering = self._made_answering()
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
@@ -107,6 +111,7 @@ class Engine:
         *,
         name: str = "",
         max_new_tokens: int = MAX_NEW_TOKENS,
+        streamed: bool = True,
         on_event: Listener,
     ) -> Ticket:
         """A request; returns at once.
@@ -116,15 +121,16 @@ class Engine:
             conversation: (instruction, answer with markup) of each turn; the last answer is None.
             name: what the prediction calls the picture.
             max_new_tokens: limit of the answer.
-            on_event: called on a thread of the engine, must not block; hears words and phrases as they come, at last
-                the prediction, or the exception that ended it. One that raises is logged and hears no more.
+            streamed: tell words and phrases as they come; else only the end.
+            on_event: called on a thread of the engine, must not block; hears what comes, at last the prediction, or the
+                exception that ended it. One that raises is logged and hears no more.
 
         Raises:
             UserError: the instruction is empty, or the conversation leaves no room for an answer.
             EngineClosedError: the engine has been closed.
         """
         picture = self._picture(image, name)
-        question = self._answering.prepare(picture, conversation, max_new_tokens, streamed=True)
+        question = self._answering.prepare(picture, conversation, max_new_tokens, streamed)
         ticket = Ticket(question, on_event)
         with self._changed:
             if self._closed:
@@ -159,7 +165,7 @@ class Engine:
                 num_bytes -= picture.num_bytes
 
     def _made_answering(self) -> Answering:
-        return Answering(self._predictor.model, self._predictor.processor, remember=True)
+        return Answering(self._predictor.model, self._predictor.processor, True, self._mask_worker)
 
     def _run(self) -> None:
         """The engine's thread; however it ends, nobody is left waiting."""
@@ -176,6 +182,8 @@ class Engine:
             while error := self._worker.submit(self._tell).exception():
                 self._settle(error)
             self._worker.shutdown()
+            if self._mask_worker is not None:
+                self._mask_worker.shutdown()
 
     def _wait(self) -> bool:
         """Wait for something to do; False when the engine is closed and all is done or dropped."""

@@ -6,12 +6,13 @@ from pathlib import Path
 import torch
 
 from mglmm import grounding
-from mglmm.answering import Answering, Conversation, Event, Grounded, Picture, Question, Words
+from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Words
 from mglmm.images import ImageSource, load_image
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.loading import Loading, load_model
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, UserError
+from mglmm.segmenting import Picture
 
 __all__ = ["Chat", "Event", "Grounded", "ImagePrediction", "Predictor", "Words", "load"]
 
