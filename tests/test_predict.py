@@ -9,9 +9,10 @@ import torch
 from PIL import Image
 
 import mglmm
-from mglmm import grounding, predict
+from mglmm import grounding, masks, predict
 from mglmm.predict import Predictor, load
 from mglmm.schema import Prediction, UserError
+from mglmm.world.samples import world_sample
 
 SHORT = 12
 """Tokens: enough for three masked phrases of the tiny model."""
@@ -241,3 +242,14 @@ def test_cuda_equals_cpu(tiny_model_dir: Path, predictor: Predictor, picture: Im
     assert on_gpu.answer == on_cpu.answer
     for a, b in zip(on_gpu.segments, on_cpu.segments, strict=True):
         assert (a.mask != b.mask).mean() < 0.01  # logits near zero may fall to either side
+
+
+@pytest.mark.slow
+def test_a_compiled_predictor_gives_the_same_answers() -> None:
+    plain, compiled = load(), load(compiled=True)
+    assert compiled.model.decoder_of_one_token is not compiled.model.lmm.get_decoder()
+    questions = [(world_sample(seed, 192)[0], "Describe the picture in detail, with masks.") for seed in range(3)]
+    for one, other in zip(plain.ask_many(questions), compiled.ask_many(questions), strict=True):
+        assert one.answer == other.answer and one.segments
+        pairs = zip(one.segments, other.segments, strict=True)
+        assert all(masks.iou_matrix([a.rle.to_coco()], [b.rle.to_coco()])[0, 0] > 0.999 for a, b in pairs)

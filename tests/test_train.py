@@ -527,6 +527,35 @@ def test_points_learn_their_words_without_any_text(base: Path, tmp_path: Path) -
     assert points[-1] < 0.6 * points[0]
 
 
+def test_copying_is_learned_without_pictures(base: Path, tmp_path: Path) -> None:
+    changes: dict[str, Any] = {
+        "data": [{"source": "echo"}],
+        "with_image": False,
+        "grounded_share": 0.0,
+        "trainable": [r"lmm\.model\.language_model"],
+        "trainer": {"max_steps": 8, "learning_rate": 3e-3},
+    }
+    folder = train(write_recipe(base, tmp_path, **changes))
+    log = [json.loads(line) for line in (folder.parent / "log.jsonl").read_text().splitlines()]
+    losses = [record["lm_loss"] for record in log if "lm_loss" in record]
+    assert losses[-1] < 0.9 * losses[0]
+    untouched = {name for name in weights(folder) if not name.startswith("lmm.model.language_model.")}
+    assert untouched - {"lmm.lm_head.weight"} <= same(weights(base / "model"), weights(folder))
+
+
+def test_prompts_learn_to_say_where_masks_lie(base: Path, tmp_path: Path) -> None:
+    model = tmp_path / "similar"
+    shutil.copytree(base / "model", model)
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": False}))
+    with pytest.raises(UserError, match="prompt_cosines: .* has no prompt similarity"):
+        train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
+    (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": True}))
+    folder = train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
+    assert weights(folder)["prompt_similarity.place"].any()
+    assert MGLMMForConditionalGeneration.from_pretrained(folder).config.prompt_cosines == 3
+
+
 # recipes
 
 

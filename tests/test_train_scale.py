@@ -44,6 +44,8 @@ def records(folder: Path) -> list[dict[str, Any]]:
         ({"ema_decay": 0.9, "trainer": {"max_steps": 1, "fsdp": True}}, "ema_decay cannot be had with trainer.fsdp"),
         ({"loss": {"points": 1}, "trainer": {"max_steps": 1, "deepspeed": {}}}, None),
         ({"loss": {"points": 1}, "trainer": {"max_steps": 1, "fsdp": True}}, "loss.points cannot be had"),
+        ({"data": [{"source": "echo"}]}, "echo has no pictures"),
+        ({"prompt_cosines": 8, "quantize": "bnb-4bit", "lora": {}}, "prompt_cosines is for a model that exists"),
         ({"balanced": True, "grounded_share": 0.5}, "balanced needs grounded_share: 1"),
     ],
 )

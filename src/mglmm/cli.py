@@ -274,6 +274,7 @@ def _add_model_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--quantize", metavar="Q", help="bnb-8bit, bnb-4bit, torchao-8bit or torchao-4bit")
     command.add_argument("--attention", metavar="A", help="sdpa, eager, flash_attention_2, ...")
     command.add_argument("--adapter", type=Path, metavar="DIR", help="LoRA weights of a training")
+    command.add_argument("--compiled", action="store_true", help="compile the writing of tokens first (a minute)")
 
 
 def _add_length_option(command: argparse.ArgumentParser) -> None:
@@ -321,7 +322,9 @@ def _predictor(options: argparse.Namespace) -> "Predictor":
 
 def _loading(options: argparse.Namespace) -> dict[str, Any]:
     """What the options say about how the model is loaded."""
-    return {name: getattr(options, name) for name in ("device", "dtype", "quantize", "attention", "adapter")}
+    return {
+        name: getattr(options, name) for name in ("device", "dtype", "quantize", "attention", "adapter", "compiled")
+    }
 
 
 def _next_line(console: Console, interactive: bool) -> str | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
+from PIL import Image
 
 from mglmm import grounding
 from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Words
@@ -28,6 +29,7 @@ def load(
     quantize: str | None = None,
     attention: str | None = None,
     adapter: str | Path | None = None,
+    compiled: bool = False,
 ) -> "Predictor":
     """A predictor over the model in the package ("default"), in a folder, or with a hub id ("owner/name").
 
@@ -38,12 +40,17 @@ def load(
         quantize: "bnb-8bit", "bnb-4bit", "torchao-8bit" or "torchao-4bit"; what makes the masks stays in `dtype`.
         attention: transformers' name of how attention is computed, e.g. "sdpa", "eager" or "flash_attention_2".
         adapter: folder of LoRA weights that training has saved; merged, unless the model is quantised.
+        compiled: have torch compile the writing of tokens, which takes a minute or so now and saves time with every
+            token; for many questions. On a CPU it needs a C++ compiler.
 
     Raises:
         UserError: there is no such model, device or adapter, the folder does not hold a whole model, or what is asked
             for needs a library or a device that is not here.
     """
-    return Predictor(*load_model(name_or_path, Loading(device, dtype, quantize, attention, adapter)))
+    predictor = Predictor(*load_model(name_or_path, Loading(device, dtype, quantize, attention, adapter, compiled)))
+    if compiled:
+        predictor.warm_up()
+    return predictor
 
 
 class Predictor:
@@ -52,6 +59,12 @@ class Predictor:
     def __init__(self, model: MGLMMForConditionalGeneration, processor: MGLMMProcessor):
         self.model = model.eval()
         self.processor = processor
+
+    def warm_up(self) -> None:
+        """Ask one question, then two together, about nothing: what is compiled when it is first used, is now."""
+        nothing = Image.new("RGB", (32, 32))
+        for number in (1, 2):
+            self.ask_many([(nothing, "What is this?")] * number, max_new_tokens=4)
 
     def ask(self, image: ImageSource, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> ImagePrediction:
         """The answer to one instruction about one picture, masks in the size of the upright picture.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -33,35 +34,44 @@ class Plain:
         self.states = self.states[rows, :, num_before:]
 
 
+def cache_of(states: torch.Tensor, copied: bool) -> RowCache:
+    """With these as keys, and their negatives as values."""
+    cache = RowCache(copied)
+    cache.update(states, -states, 0)
+    return cache
+
+
+@pytest.mark.parametrize("copied", [False, True])
 @settings(max_examples=60, deadline=None)
-@given(st.data())
-def test_rows_that_come_and_go_are_what_copies_would_be(data: st.DataObject) -> None:
+@given(data=st.data())
+def test_rows_that_come_and_go_are_what_copies_would_be(copied: bool, data: st.DataObject) -> None:
     numbers = torch.Generator().manual_seed(data.draw(st.integers(0, 1000), "seed"))
 
     def states(num_rows: int, length: int) -> torch.Tensor:
-        return torch.rand(num_rows, HEADS, length, WIDTH, generator=numbers) + 1
+        return torch.rand(num_rows, HEADS, length, WIDTH, generator=numbers)
 
     first = states(data.draw(st.integers(1, 3)), data.draw(st.integers(1, 5)))
-    growing, plain = Growing(first), Plain(first.clone())
+    cache, plain = cache_of(first, copied), Plain(first.clone())
     first.zero_()
     for what in data.draw(st.lists(st.sampled_from(["append", "join", "keep"]), max_size=25), "steps"):
         num_rows, _, length, _ = plain.states.shape
         if what == "append":
             new = states(num_rows, data.draw(st.sampled_from([1, 1, 1, 2, ROOM - 1, ROOM + 5]), "tokens"))
-            growing.append(new)
+            cache.update(new, -new, 0)
             plain.append(new)
         elif what == "join":
             new = states(data.draw(st.integers(1, 3), "rows"), data.draw(st.integers(1, 2 * length), "tokens"))
-            growing.join(new)
+            cache.join(cache_of(new, copied))
             plain.join(new)
         else:
             kept = data.draw(st.sets(st.integers(0, num_rows - 1), min_size=1), "kept")
             moved = iter(sorted(row for row in kept if row >= len(kept)))
             rows = [place if place in kept else next(moved) for place in range(len(kept))]
             num_before = data.draw(st.integers(0, length - 1), "before")
-            growing.keep(rows, num_before)
+            cache.keep(rows, num_before)
             plain.keep(rows, num_before)
-        assert torch.equal(growing.states, plain.states)
+        assert torch.equal(cache.layers[0].keys, plain.states) and torch.equal(cache.layers[0].values, -plain.states)
+        assert cache.get_seq_length() == plain.states.shape[2]
 
 
 def test_a_token_copies_nothing_of_those_before_it() -> None:
@@ -75,8 +85,9 @@ def test_a_token_copies_nothing_of_those_before_it() -> None:
     assert torch.equal(growing.states[:, :, :3], before)
 
 
-def test_a_cache_gives_what_that_of_transformers_gives() -> None:
-    ours, theirs = RowCache(), DynamicCache()
+@pytest.mark.parametrize("copied", [False, True])
+def test_a_cache_gives_what_that_of_transformers_gives(copied: bool) -> None:
+    ours, theirs = RowCache(copied), DynamicCache()
     for length in (4, 1, 2, ROOM, 1):
         for layer in range(2):
             keys, values = torch.rand(2, 3, HEADS, length, WIDTH)

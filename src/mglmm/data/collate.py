@@ -114,7 +114,7 @@ class Collator:
     and a bool[R, 1, T, T] attention mask keep them apart. It needs a language model that takes both (LLaVA's kin do).
 
     With `grounded_share` below 1 only the first images of the batch, that share of B, come with their grounding pixels
-    and masks; the others train the text alone, at a fraction of the cost.
+    and masks, one of them at least; the others train the text alone, at a fraction of the cost. With 0 all do.
 
     With `words` there are also word_index int[3, K] and word_share float[K]: what each image token should stand for.
     With `points` points float[B', P, 2], point_index and point_share: the same for points of the grounding frame.
@@ -135,7 +135,7 @@ class Collator:
 
     def __call__(self, items: Sequence[TrainItem]) -> dict[str, torch.Tensor]:
         """The batch of these items."""
-        num_grounded = max(1, round(self.grounded_share * len(items)))
+        num_grounded = max(1, round(self.grounded_share * len(items))) if self.grounded_share else 0
         words = self._words(items) if self.words else {}
         words |= self._points(items[:num_grounded]) if self.points else {}
         if not any(item.conversations for item in items):
@@ -162,9 +162,10 @@ class Collator:
             "input_ids": _padded([row.ids for _, row in rows], self.processor.tokenizer.pad_token_id),
             "labels": _padded([row.labels for _, row in rows], IGNORED),
             "row_image_index": torch.tensor([i for i, _ in rows]),
-            **self._grounding([item.image for item in items[:num_grounded]]),
-            "mask_labels": torch.cat([e["mask_labels"] for e in examples[:num_grounded]]),
         }
+        if num_grounded:
+            batch |= self._grounding([item.image for item in items[:num_grounded]])
+            batch["mask_labels"] = torch.cat([e["mask_labels"] for e in examples[:num_grounded]])
         conversation = _padded([row.conversation for _, row in rows], -1)
         if self.packed:
             batch["position_ids"] = _padded([row.positions for _, row in rows], 0)

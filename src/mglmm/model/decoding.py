@@ -5,13 +5,13 @@ values -> hidden states float[R, D] -> the best token that `Markup` allows -> ba
 `[SEG]` the one hidden state that predicted it is kept, never all layers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from mglmm.model.keys_values import KeysValues, RowCache
+from mglmm.model.keys_values import KeysValues, RowCache, left_pad
 
 if TYPE_CHECKING:
     from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration
@@ -150,7 +150,7 @@ class Decoding:
         self.rows: list[Row] = []
         """In the order of the batch; those that have ended leave with `drop_ended`, or when the next step begins."""
         self._model = model
-        self._cache = RowCache()
+        self._cache = self._new_cache()
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)
         """int[R, T]: 1 where keys and values are of a token."""
         self._positions = torch.zeros(0, dtype=torch.long, device=model.device)
@@ -173,8 +173,8 @@ class Decoding:
         decoder_inputs.setdefault("position_ids", (mask.cumsum(1) - 1).clamp(min=0))
         positions = decoder_inputs["position_ids"][..., -1].reshape(-1, len(mask))[0] + 1
         prompts = [ids[kept.bool()].tolist() for ids, kept in zip(input_ids, mask, strict=True)]
-        cache = RowCache()
-        hidden = self._read(embeddings, mask, cache, decoder_inputs)
+        cache = self._new_cache()
+        hidden = _read(self._model.lmm.get_decoder(), embeddings, mask, cache, decoder_inputs)
         return self._join(prompts, limits, hidden, cache, mask, positions)
 
     @torch.inference_mode()
@@ -196,13 +196,14 @@ class Decoding:
         added = _padded([[1] * len(tokens) for tokens in new], device)
         first = torch.tensor([len(prefix.ids) + prefix.shift for prefix in prefixes], device=device)
         positions = first[:, None] + (added.cumsum(1) - 1).clamp(min=0)
-        cache = RowCache()
+        cache = self._new_cache()
         for layer, states in enumerate(zip(*(prefix.keys_values for prefix in prefixes), strict=True)):
-            keys = torch.cat([_left_pad(keys, past.shape[1]) for keys, _ in states])
-            values = torch.cat([_left_pad(values, past.shape[1]) for _, values in states])
+            keys = torch.cat([left_pad(keys, past.shape[1]) for keys, _ in states])
+            values = torch.cat([left_pad(values, past.shape[1]) for _, values in states])
             cache.update(keys, values, layer)
         mask = torch.cat([past, added], 1)
-        hidden = self._read(self._model.get_input_embeddings()(ids), mask, cache, {"position_ids": positions})
+        embeddings = self._model.get_input_embeddings()(ids)
+        hidden = _read(self._model.lmm.get_decoder(), embeddings, mask, cache, {"position_ids": positions})
         return self._join([list(prompt) for prompt in prompts], limits, hidden, cache, mask, positions[:, -1] + 1)
 
     @torch.inference_mode()
@@ -214,7 +215,8 @@ class Decoding:
         last = torch.tensor([[row.answer[-1]] for row in self.rows], device=self._mask.device)
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(last), 1)], 1)
         embeddings = self._model.get_input_embeddings()(last)
-        hidden = self._read(embeddings, self._mask, self._cache, {"position_ids": self._positions[:, None]})
+        decoder, positions = self._model.decoder_of_one_token, self._positions[:, None]
+        hidden = _read(decoder, embeddings, self._mask, self._cache, {"position_ids": positions})
         self._positions = self._positions + 1
         self._write(self.rows, hidden)
 
@@ -224,14 +226,8 @@ class Decoding:
         kept = self._mask[index].nonzero().flatten().tolist()
         return Prefix(row.ids, self._cache.row(index, kept), int(self._positions[index]) - len(row.ids))
 
-    def _read(
-        self, embeddings: torch.Tensor, mask: torch.Tensor, cache: RowCache, inputs: dict[str, Any]
-    ) -> torch.Tensor:
-        """The hidden states float[R, D] behind the last token of each row; the cache grows."""
-        output = self._model.lmm.get_decoder()(
-            inputs_embeds=embeddings, attention_mask=mask, past_key_values=cache, use_cache=True, **inputs
-        )
-        return output.last_hidden_state[:, -1]
+    def _new_cache(self) -> RowCache:
+        return RowCache(copied=self._model.is_decoder_compiled)
 
     def _join(
         self,
@@ -279,7 +275,7 @@ class Decoding:
         kept = [next(last) if self.rows[place].ended else place for place in range(len(going_on))]
         self.rows = [self.rows[index] for index in kept]
         if not kept:
-            self._cache, self._mask = RowCache(), self._mask[:0, :0]
+            self._cache, self._mask = self._new_cache(), self._mask[:0, :0]
             self._positions = self._positions[:0]
             return
         self._mask, self._positions = self._mask[kept], self._positions[kept]
@@ -288,15 +284,23 @@ class Decoding:
         self._cache.keep(kept, first)
 
 
+def _read(
+    decoder: Callable[..., Any],
+    embeddings: torch.Tensor,
+    mask: torch.Tensor,
+    cache: RowCache,
+    inputs: dict[str, Any],
+) -> torch.Tensor:
+    """The hidden states float[R, D] behind the last token of each row; the cache grows."""
+    output = decoder(inputs_embeds=embeddings, attention_mask=mask, past_key_values=cache, use_cache=True, **inputs)
+    hidden: torch.Tensor = output.last_hidden_state[:, -1]
+    return hidden
+
+
 def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> torch.Tensor:
     """int[R, T]: the rows, zeros on their left."""
     longest = max(len(row) for row in rows)
     return torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], device=device)
-
-
-def _left_pad(states: torch.Tensor, length: int) -> torch.Tensor:
-    """float[R, heads, length, d]: zeros before the states."""
-    return torch.nn.functional.pad(states, (0, 0, length - states.shape[2], 0))
 
 
 def _left_pad_mask(mask: torch.Tensor, length: int) -> torch.Tensor:

@@ -45,7 +45,7 @@ class Growing:
         self._end = end
 
     def join(self, states: torch.Tensor) -> None:
-        """Rows float[R', heads, T', d] join, so that all end together; the shorter begin with zeros."""
+        """Rows float[R', heads, T', d] come behind these; see `RowCache.join`."""
         num_rows, length = self._num_rows + len(states), max(self._end - self._first, states.shape[2])
         if num_rows > len(self._memory) or length > self._end:
             self._move(num_rows, length, ROOM)
@@ -56,11 +56,7 @@ class Growing:
         self._num_rows, self._first = num_rows, first
 
     def keep(self, rows: Sequence[int], num_before: int) -> None:
-        """Only these rows are left, in this order, without the first tokens.
-
-        Args:
-            rows: no row stands behind the place where it was, unless that is none of the first `len(rows)`.
-        """
+        """Only these rows are left, without their first tokens; see `RowCache.keep`."""
         for place, row in enumerate(rows):
             if place != row:
                 self._memory[place, :, self._first : self._end] = self._memory[row, :, self._first : self._end]
@@ -74,8 +70,29 @@ class Growing:
         self.states.copy_(states)
 
 
-class GrowingLayer(DynamicLayer):
-    """One layer of `RowCache`."""
+class CopiedLayer(DynamicLayer):
+    """One layer of `RowCache`, copied whenever something comes or goes: that torch can compile."""
+
+    keys: Any
+    values: Any
+
+    def join(self, other: "CopiedLayer") -> None:
+        """See `RowCache.join`."""
+        length = max(self.keys.shape[2], other.keys.shape[2])
+        self.keys = torch.cat([left_pad(self.keys, length), left_pad(other.keys, length)])
+        self.values = torch.cat([left_pad(self.values, length), left_pad(other.values, length)])
+
+    def keep(self, rows: Sequence[int], num_before: int) -> None:
+        """See `RowCache.keep`."""
+        self.keys, self.values = self.keys[rows, :, num_before:], self.values[rows, :, num_before:]
+
+    def row(self, index: int, tokens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """A copy of some tokens of one row: keys and values float[1, heads, T, d]."""
+        return self.keys[index : index + 1, :, tokens], self.values[index : index + 1, :, tokens]
+
+
+class GrowingLayer(CopiedLayer):
+    """One layer of `RowCache` in memory with room."""
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
@@ -88,23 +105,19 @@ class GrowingLayer(DynamicLayer):
             self._keys.append(key_states)
             self._values.append(value_states)
         self._show()
-        return self._keys.states, self._values.states
+        return self.keys, self.values
 
-    def join(self, other: "GrowingLayer") -> None:
-        """See `Growing.join`."""
-        self._keys.join(other._keys.states)
-        self._values.join(other._values.states)
+    def join(self, other: CopiedLayer) -> None:
+        """See `RowCache.join`."""
+        self._keys.join(other.keys)
+        self._values.join(other.values)
         self._show()
 
     def keep(self, rows: Sequence[int], num_before: int) -> None:
-        """See `Growing.keep`."""
+        """See `RowCache.keep`."""
         self._keys.keep(rows, num_before)
         self._values.keep(rows, num_before)
         self._show()
-
-    def row(self, index: int, tokens: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """A copy of some tokens of one row: keys and values float[1, heads, T, d]."""
-        return self._keys.states[index : index + 1, :, tokens], self._values.states[index : index + 1, :, tokens]
 
     def _show(self) -> None:
         """Where transformers looks for them."""
@@ -112,24 +125,36 @@ class GrowingLayer(DynamicLayer):
 
 
 class RowCache(Cache):
-    """What the language model has read of rows that are written together."""
+    """What the language model has read of rows that are written together.
+
+    Args:
+        copied: without room, as a compiled model needs it.
+    """
 
     layers: list[Any]
-    """A `GrowingLayer` each."""
 
-    def __init__(self) -> None:
-        super().__init__(layer_class_to_replicate=GrowingLayer)
+    def __init__(self, copied: bool):
+        super().__init__(layer_class_to_replicate=CopiedLayer if copied else GrowingLayer)
 
     def join(self, other: "RowCache") -> None:
-        """The rows of another cache come behind these; all end together."""
+        """The rows of another cache come behind these, so that all end together; the shorter begin with zeros."""
         for layer, joining in zip(self.layers, other.layers, strict=True):
             layer.join(joining)
 
     def keep(self, rows: Sequence[int], num_before: int) -> None:
-        """Only these rows are left, in this order, without their first tokens; see `Growing.keep`."""
+        """Only these rows are left, in this order, without their first tokens.
+
+        Args:
+            rows: each at the place where it was, or one that was none of the first `len(rows)`.
+        """
         for layer in self.layers:
             layer.keep(rows, num_before)
 
     def row(self, index: int, tokens: list[int]) -> KeysValues:
         """A copy of what has been read of some tokens of one row, on each layer's own device."""
         return [layer.row(index, tokens) for layer in self.layers]
+
+
+def left_pad(states: torch.Tensor, length: int) -> torch.Tensor:
+    """float[R, heads, length, d]: zeros before the states."""
+    return torch.nn.functional.pad(states, (0, 0, length - states.shape[2], 0))

@@ -39,6 +39,7 @@ class Loading:
         quantize: a name of `QUANTIZATIONS`; what makes the masks stays in `dtype`, all on one device. None: not at all.
         attention: transformers' name of how attention is computed, e.g. "sdpa", "eager", "flash_attention_2".
         adapter: folder of LoRA weights that training has saved; merged, unless the model is quantised.
+        compiled: have torch compile the writing of tokens (`MGLMMForConditionalGeneration.compile_decoder`).
     """
 
     device: str | torch.device | None = None
@@ -46,6 +47,7 @@ class Loading:
     quantize: str | None = None
     attention: str | None = None
     adapter: str | Path | None = None
+    compiled: bool = False
 
 
 def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
@@ -79,6 +81,8 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
         model = _with_adapter(model, Path(how.adapter), merged=how.quantize is None)
     if "device_map" not in options:
         model = model.to(place)
+    if how.compiled:
+        model.compile_decoder()
     return model, processor
 
 

@@ -12,7 +12,7 @@ of what lies at its place, before any layer has mixed it with others. And points
 with the prompts that single words make (`point_loss`): each should be most like the words of what lies there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,16 +83,18 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         width = config.get_text_config().hidden_size
         prompt_dim = config.sam_config.mask_decoder_config.hidden_size
         self.seg_projector = SegProjector(width, config.seg_projector_dim or width, prompt_dim)
-        self.prompt_similarity = sam.PromptSimilarity(self.sam) if config.prompt_similarity else None
+        similarity = sam.PromptSimilarity(self.sam, config.prompt_cosines) if config.prompt_similarity else None
+        self.prompt_similarity = similarity
+        self._compiled_decoder: Callable[..., Any] | None = None
         self.post_init()
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module) -> None:
         """transformers' initial weights; the prompt similarity begins with the image embedding alone."""
         super()._init_weights(module)
-        if isinstance(module, nn.ParameterList):  # `PromptSimilarity.levels`
-            for level in module:
-                zeros_(level)
+        if isinstance(module, sam.PromptSimilarity):
+            for weight in module.parameters():
+                zeros_(weight)
 
     def get_input_embeddings(self) -> nn.Module:
         """The language model's token embedding."""
@@ -105,6 +107,21 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def get_output_embeddings(self) -> nn.Module:
         """The language model's head."""
         return self.lmm.get_output_embeddings()
+
+    @property
+    def decoder_of_one_token(self) -> Callable[..., Any]:
+        """The language model's layers, compiled if `compile_decoder` was called: for steps of one token a row."""
+        return self._compiled_decoder or self.lmm.get_decoder()
+
+    @property
+    def is_decoder_compiled(self) -> bool:
+        """Whether `compile_decoder` was called."""
+        return self._compiled_decoder is not None
+
+    def compile_decoder(self) -> None:
+        """Have torch compile what writes one token, for any number of rows and tokens before it; it is done when it is
+        first used. What is computed stays the same but for its rounding."""
+        self._compiled_decoder = torch.compile(self.lmm.get_decoder().forward, dynamic=True)
 
     def train(self, mode: bool = True) -> "MGLMMForConditionalGeneration":
         """Switch to training; batch norms keep their statistics (batches are small and mix photographs with drawings,

@@ -37,19 +37,33 @@ class Entry(Recipe):
     family: str | None = None
 
 
-class WorldData(Entry):
-    """Pictures of the procedural world, drawn on the fly: seeds `[start, end)`, longer side `size` pixels."""
+class SeedData(Entry):
+    """What is made on the fly of seeds `[start, end)`."""
 
-    source: Literal["world"]
-    size: Annotated[int, Field(ge=32)] = 256
     start: Annotated[int, Field(ge=0)] = 0
     end: int = HELD_OUT
 
     @model_validator(mode="after")
-    def _in_order(self) -> "WorldData":
+    def _in_order(self) -> "SeedData":
         if self.start >= self.end:
             raise ValueError(f"start {self.start} must be below end {self.end}")
         return self
+
+
+class WorldData(SeedData):
+    """Pictures of the procedural world, longer side `size` pixels."""
+
+    source: Literal["world"]
+    size: Annotated[int, Field(ge=32)] = 256
+
+
+class EchoData(SeedData):
+    """Requests for things of random description, whose words the answer repeats (`mglmm.world.echo`).
+
+    Their pictures are blank, so that they need `with_image: false` and `grounded_share: 0`.
+    """
+
+    source: Literal["echo"]
 
 
 class PhotoData(Entry):
@@ -86,7 +100,7 @@ class SampleData(Entry):
         return self
 
 
-Data = Annotated[WorldData | PhotoData | SampleData, Field(discriminator="source")]
+Data = Annotated[WorldData | EchoData | PhotoData | SampleData, Field(discriminator="source")]
 
 
 class LossWeights(Recipe):
@@ -160,6 +174,9 @@ class TrainRecipe(Recipe):
     `folder#name` those under another name: `sam.vision_encoder.backbone: out/words/model#lmm.model.vision_tower`."""
     resolution: Resolution | None = None
     """Let the model see images at another size than the one it was made for."""
+    prompt_cosines: Annotated[int, Field(gt=0)] | None = None
+    """Let prompts say where their masks lie, in so many waves along each side (`model.sam.PromptSimilarity`), which
+    begin at nothing if the model has none yet; null: as it was."""
     mask_threshold: float | None = None
     """The logit above which a pixel belongs to a mask, from now on (`MGLMMProcessor`); null: as it was."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -180,8 +197,9 @@ class TrainRecipe(Recipe):
     balanced: bool = False
     """Deal the images of each step out anew, so that processes have equally many tokens and masks and rows of a
     micro-batch are equally long (`mglmm.data.balance`). The step stays the same, but for the order of its sums."""
-    grounded_share: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of each batch's images whose masks are trained too; the others train the text alone, which is cheaper."""
+    grounded_share: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Share of each batch's images whose masks are trained too (if above 0, one at least); the others train the text
+    alone, which is cheaper."""
     with_image: bool = True
     """False: the language model does not see the image, so a `[SEG]` can only speak of the words before it."""
     cache_grounding: Annotated[str, Field(min_length=1)] | None = None
@@ -229,13 +247,15 @@ class TrainRecipe(Recipe):
         ):
             if self.sharded and wanted:
                 raise ValueError(f"{key} cannot be had with trainer.fsdp or trainer.deepspeed; leave one of them out")
+        if self.prompt_cosines is not None and (self.build is not None or self.quantize is not None):
+            raise ValueError("prompt_cosines is for a model that exists already, whole; not with build or quantize")
         if self.balanced and self.grounded_share < 1:
             raise ValueError("balanced needs grounded_share: 1; it would choose which images come with their masks")
         if self.cache_grounding is not None:
             for number, entry in enumerate(self.data):
-                if isinstance(entry, WorldData) and entry.cap is None:
+                if isinstance(entry, SeedData) and entry.cap is None:
                     raise ValueError(f"cache_grounding: data.{number}: the world never ends; give it a cap")
-                if not isinstance(entry, WorldData) and entry.augment:
+                if not isinstance(entry, SeedData) and entry.augment:
                     raise ValueError(f"cache_grounding: data.{number}: augment changes its images; set augment: false")
         return self
 
@@ -259,7 +279,9 @@ class TrainRecipe(Recipe):
             raise ValueError("evaluate.answers must be 0 with conversations_per_image: 0; there are no questions")
         if self.evaluate is not None and self.evaluate.answers and not self.with_image:
             raise ValueError("evaluate.answers must be 0 with with_image: false; a blind model can answer nothing")
-        trained = [entry for entry in self.data if isinstance(entry, WorldData)]
+        trained = [entry for entry in self.data if isinstance(entry, SeedData)]
         if any(entry.end > HELD_OUT for entry in trained):
             raise ValueError(f"data: seeds of the world from {HELD_OUT} on are held out; end must not be above it")
+        if any(isinstance(entry, EchoData) for entry in trained) and (self.with_image or self.grounded_share):
+            raise ValueError("data: echo has no pictures; set with_image: false and grounded_share: 0")
         return self

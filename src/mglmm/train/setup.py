@@ -18,8 +18,9 @@ from mglmm.data.balance import Step
 from mglmm.data.mixture import Capped, Mixture, PhotoSource, SampleSource, Source, WorldSource
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
 from mglmm.schema import UserError
-from mglmm.train.recipe import Build, Data, PhotoData, TrainRecipe, WorldData
+from mglmm.train.recipe import Build, Data, EchoData, PhotoData, TrainRecipe, WorldData
 from mglmm.train.trainer import checkpoints
+from mglmm.world.echo import echo_sample
 from mglmm.world.samples import world_sample
 
 
@@ -52,6 +53,8 @@ def make_source(entry: Data, seed: int) -> Source:
 def _whole_source(entry: Data) -> Source:
     if isinstance(entry, WorldData):
         return WorldSource(world_sample, entry.size, entry.start, entry.end)
+    if isinstance(entry, EchoData):
+        return WorldSource(lambda seed, _: echo_sample(seed), start=entry.start, end=entry.end)
     if isinstance(entry, PhotoData):
         return PhotoSource(photos.PhotoSet(entry.root, entry.sets, entry.split), photos.turns, entry.augment)
     samples = SampleSource(entry.paths)
@@ -70,7 +73,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
         model, processor = quantized_model(recipe, recipe.quantize)
     else:
         folder = model_folder(recipe.model)
-        model = MGLMMForConditionalGeneration.from_pretrained(folder)
+        changed: dict[str, Any] = {} if recipe.prompt_cosines is None else {"prompt_cosines": recipe.prompt_cosines}
+        model = MGLMMForConditionalGeneration.from_pretrained(folder, **changed)
         processor = MGLMMProcessor.from_pretrained(folder)
     if recipe.resolution is not None:
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
@@ -83,8 +87,9 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     model.config.iou_loss_weight = recipe.loss.iou
     model.config.word_loss_weight = recipe.loss.words
     model.config.point_loss_weight = recipe.loss.points
-    if recipe.loss.points and model.prompt_similarity is None:
-        raise UserError(f"loss.points: {recipe.model} has no prompt similarity (prompt_similarity in its config.json)")
+    for key, wanted in (("loss.points", recipe.loss.points), ("prompt_cosines", recipe.prompt_cosines)):
+        if wanted and model.prompt_similarity is None:
+            raise UserError(f"{key}: {recipe.model} has no prompt similarity (prompt_similarity in its config.json)")
     if recipe.packed and not model.family.packs:
         kind = model.config.lmm_config.model_type
         raise UserError(f"packed: {kind} gives its image tokens positions of its own; set packed: false")
