@@ -79,7 +79,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         super().__init__(config)
         self.family = families.family_of(config.lmm_config)
         self.lmm = AutoModelForImageTextToText.from_config(config.lmm_config)
-        self.sam = AutoModelForMaskGeneration.from_config(config.sam_config)
+        self.sam = sam.without_positions(AutoModelForMaskGeneration.from_config(config.sam_config))
         width = config.get_text_config().hidden_size
         prompt_dim = config.sam_config.mask_decoder_config.hidden_size
         self.seg_projector = SegProjector(width, config.seg_projector_dim or width, prompt_dim)
