@@ -53,6 +53,7 @@ class PlayedTicket:
     image: Image.Image
     conversation: Conversation
     max_new_tokens: int
+    streamed: bool
     on_event: Listener
     cancelled: threading.Event = field(default_factory=threading.Event)
     num_prompt_tokens: int = 7
@@ -63,9 +64,11 @@ class PlayedTicket:
         self.cancelled.set()
 
     def tell(self, *events: Event | BaseException) -> None:
+        """What comes of it; only who streams hears more than the end."""
         for event in events:
             self.num_tokens += isinstance(event, Words)
-            self.on_event(event)
+            if self.streamed or not isinstance(event, Words | Grounded):
+                self.on_event(event)
 
     def segment(self, number: int = 1) -> Segment:
         mask = np.zeros((self.image.height, self.image.width), bool)
@@ -108,9 +111,10 @@ class PlayedEngine:
         conversation: Conversation,
         *,
         max_new_tokens: int,
+        streamed: bool,
         on_event: Listener,
     ) -> PlayedTicket:
-        ticket = PlayedTicket(image, conversation, max_new_tokens, on_event)
+        ticket = PlayedTicket(image, conversation, max_new_tokens, streamed, on_event)
         self.tickets.append(ticket)
         if self.at_once:
             ticket.tell(*ticket.answer())

@@ -191,15 +191,13 @@ class Answer:
 
         def _tell(event: Event | BaseException) -> None:
             self._arrived.append(event)
-            ongoing = isinstance(event, Words | Grounded)
-            if ongoing:
+            if isinstance(event, Words | Grounded):
                 self._trace.mark("first_word" if isinstance(event, Words) else "first_mask")
-            # who wants the whole answer is not woken for every word
-            if asked.request.stream or not ongoing:
-                loop.call_soon_threadsafe(self._news.set)
+            loop.call_soon_threadsafe(self._news.set)
 
         def _submit() -> Ticket:
-            return engine.submit(image, asked.turns, max_new_tokens=asked.max_new_tokens, on_event=_tell)
+            streamed, most = bool(asked.request.stream), asked.max_new_tokens
+            return engine.submit(image, asked.turns, max_new_tokens=most, streamed=streamed, on_event=_tell)
 
         submitted = pool.submit(_submit)
         try:
@@ -215,7 +213,7 @@ class Answer:
         """What comes next; None at the end, `said` and `limit` are then whole.
 
         Raises:
-            ApiError: no word came within the time, or the answer failed.
+            ApiError: nothing came within the time, or the answer failed.
         """
         try:
             event = await self._event()
@@ -223,7 +221,7 @@ class Answer:
             self._trace.outcome = "time"
             self.close()
             if not self.said.text:
-                raise ApiError(504, "no word of the answer came in time; try later", code="timeout") from error
+                raise ApiError(504, "the answer did not come in time; try later", code="timeout") from error
             self._end("time")
             return None
         if isinstance(event, Words | Grounded):
@@ -231,6 +229,8 @@ class Answer:
         if isinstance(event, BaseException):
             self._trace.outcome = "failed"
             raise refusal(event) from event
+        if not self.said.asked.request.stream:
+            self.said.take_whole(event)
         self._end("tokens" if self._ticket is not None and self._ticket.met_limit else None)
         return None
 
