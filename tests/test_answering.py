@@ -1,8 +1,11 @@
 """Answers as they come: streamed or not, together or alone, they end in the same prediction."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -118,6 +121,66 @@ def test_answers_that_join_and_are_dropped(predictor: Predictor) -> None:
         alone = predictor.ask(pictures[seed].image, asked[seed], max_new_tokens=SHORT)
         assert same(check_events(own) if seed != 2 else own[-1], alone)
     assert len([1 for answer, _ in events if answer.question is questions[2]]) == 1, "not streamed: only the prediction"
+
+
+class Later(Executor):
+    """Does what it is given when it is told to."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.given.append((future, work, args))
+        return future
+
+    def do(self) -> None:
+        for future, work, args in self.given:
+            future.set_result(work(*args))
+        self.given.clear()
+
+
+def test_words_do_not_wait_for_masks_that_a_worker_makes(predictor: Predictor, picture: Image.Image) -> None:
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    questions = [answering.prepare(Picture(picture), [("What?", None)], SHORT, streamed) for streamed in (True, False)]
+    events = answering.begin(questions)
+    while not later.given:
+        events += answering.step()
+    for _ in range(3):
+        events += answering.step()
+    assert all(isinstance(event, Words) for _, event in events), "no mask has been made"
+    assert len(later.given) == 1, "one batch at a time"
+    later.do()
+    assert any(isinstance(event, Grounded) for _, event in answering.step())
+    events = []
+    while answering.answers:
+        later.do()
+        events += answering.step()
+    alone = predictor.ask(picture, "What?", max_new_tokens=SHORT)
+    whole = [event for _, event in events if isinstance(event, ImagePrediction)]
+    assert len(whole) == 2 and all(same(prediction, alone) for prediction in whole)
+
+
+def test_a_worker_makes_first_what_somebody_waits_for(predictor: Predictor, picture: Image.Image) -> None:
+    """Of answers that are not streamed masks are made before their end too, but not before those of streams."""
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    conversation = [("What?", None)]
+    asked = [answering.prepare(Picture(picture), conversation, SHORT, streamed=number > 4) for number in range(7)]
+    answering.begin(asked)
+    while not later.given:
+        answering.step()
+    ((_, _, (wanted,)),) = later.given
+    pictures = [picture for picture, _ in wanted]
+    assert pictures == [asked[number].picture for number in (5, 6, 0, 1)]
+    answering.drop(next(answer for answer in answering.answers if answer.question is asked[5]))
+    events = []
+    while answering.answers:
+        later.do()
+        events += answering.step()
+    whole = {answer.question for answer, event in events if isinstance(event, ImagePrediction)}
+    assert whole == {question for question in asked if question is not asked[5]}
 
 
 def test_a_picture_keeps_few_conversations(predictor: Predictor, picture: Image.Image) -> None:

@@ -163,7 +163,7 @@ class Answering:
         while waiting:
             known = {index: prefix for index, q in enumerate(waiting) if (prefix := self._read_before(q)) is not None}
             unknown = {id(q.picture): index for index, q in reversed(list(enumerate(waiting))) if index not in known}
-            fresh = [waiting[index] for index in unknown.values()]
+            fresh = [waiting[index] for index in sorted(unknown.values())]
             begun = self._start(fresh) + self._resume([waiting[index] for index in known], list(known.values()))
             events += self._tell(begun)
             waiting = [q for index, q in enumerate(waiting) if index not in known and q not in fresh]
