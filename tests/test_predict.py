@@ -200,7 +200,7 @@ def test_load_from_the_package_namespace(tiny_model_dir: Path) -> None:
         _ = mglmm.nothing
 
 
-def test_a_model_that_was_laid_out_for_the_cpu_saves_as_it_was(tiny_model_dir: Path, tmp_path: Path) -> None:
+def test_a_model_with_channels_last_saves_as_it_was(tiny_model_dir: Path, tmp_path: Path) -> None:
     model = load(tiny_model_dir, device="cpu").model
     strided = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and not m.weight.is_contiguous()]
     assert strided

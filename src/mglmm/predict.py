@@ -5,7 +5,6 @@ from pathlib import Path
 
 import torch
 from PIL import Image
-from torch import nn
 
 from mglmm import grounding
 from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Words
@@ -49,18 +48,9 @@ def load(
             for needs a library or a device that is not here.
     """
     predictor = Predictor(*load_model(name_or_path, Loading(device, dtype, quantize, attention, adapter, compiled)))
-    if predictor.model.device.type == "cpu":
-        _lay_out_for_cpu(predictor.model)
     if compiled:
         predictor.warm_up()
     return predictor
-
-
-def _lay_out_for_cpu(model: nn.Module) -> None:
-    """Put the channels of each place side by side, so that a CPU convolves them faster."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d):
-            module.to(memory_format=torch.channels_last)
 
 
 class Predictor:
