@@ -518,7 +518,7 @@ def test_points_learn_their_words_without_any_text(base: Path, tmp_path: Path) -
     shutil.copytree(base / "model", model)
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": False}))
-    with pytest.raises(UserError, match="no prompt similarity"):
+    with pytest.raises(UserError, match="loss.points: .* was made without prompt similarity"):
         train(write_recipe(base, tmp_path, model=str(model), **changes))
     (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": True}))
     folder = train(write_recipe(base, tmp_path, model=str(model), **changes))
@@ -533,6 +533,7 @@ def test_copying_is_learned_without_pictures(base: Path, tmp_path: Path) -> None
         "with_image": False,
         "grounded_share": 0.0,
         "trainable": [r"lmm\.model\.language_model"],
+        "loss": {"bce": 0.0, "dice": 0.0},
         "trainer": {"max_steps": 8, "learning_rate": 3e-3},
     }
     folder = train(write_recipe(base, tmp_path, **changes))
@@ -548,12 +549,16 @@ def test_prompts_learn_to_say_where_masks_lie(base: Path, tmp_path: Path) -> Non
     shutil.copytree(base / "model", model)
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": False}))
-    with pytest.raises(UserError, match="prompt_cosines: .* has no prompt similarity"):
+    with pytest.raises(UserError, match="prompt_cosines: .* was made without prompt similarity"):
         train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
     (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": True}))
     folder = train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
     assert weights(folder)["prompt_similarity.place"].any()
     assert MGLMMForConditionalGeneration.from_pretrained(folder).config.prompt_cosines == 3
+    assert "prompt_cosines" not in json.loads((folder / "generation_config.json").read_text())
+    again = write_recipe(base, tmp_path, model=str(folder), output=str(tmp_path / "again"), prompt_cosines=4)
+    with pytest.raises(UserError, match="has 3 already"):
+        train(again)
 
 
 # recipes

@@ -10,6 +10,7 @@ from mglmm import grounding
 from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Words
 from mglmm.images import ImageSource, load_image
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
+from mglmm.model.errors import first_line
 from mglmm.model.loading import Loading, load_model
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, UserError
@@ -49,7 +50,13 @@ def load(
     """
     predictor = Predictor(*load_model(name_or_path, Loading(device, dtype, quantize, attention, adapter, compiled)))
     if compiled:
-        predictor.warm_up()
+        from torch._dynamo.exc import BackendCompilerFailed  # takes a second
+
+        try:
+            predictor.warm_up()
+        except BackendCompilerFailed as error:
+            reason = first_line(error.inner_exception)
+            raise UserError(f"torch cannot compile here ({reason}); on a CPU it needs a C++ compiler") from error
     return predictor
 
 

@@ -1,5 +1,6 @@
 """What a training run is: one YAML file, typed. Pure data, no torch."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -24,6 +25,10 @@ OWNED_TRAINER_KEYS = {
     "dataloader_drop_last": "nothing: the mixture has no end",
 }
 """Settings of TrainingArguments that this project decides -> what to set instead."""
+
+
+PLACE_NAMES = ("prompt_similarity", "prompt_similarity.place")
+"""The parameter that `prompt_cosines` adds, and the module that holds it."""
 
 
 class Entry(Recipe):
@@ -174,9 +179,9 @@ class TrainRecipe(Recipe):
     `folder#name` those under another name: `sam.vision_encoder.backbone: out/words/model#lmm.model.vision_tower`."""
     resolution: Resolution | None = None
     """Let the model see images at another size than the one it was made for."""
-    prompt_cosines: Annotated[int, Field(gt=0)] | None = None
+    prompt_cosines: Annotated[int, Field(gt=0, le=32)] | None = None
     """Let prompts say where their masks lie, in so many waves along each side (`model.sam.PromptSimilarity`), which
-    begin at nothing if the model has none yet; null: as it was."""
+    begin at nothing if the model has none yet; null: as it was. For models with prompt similarity."""
     mask_threshold: float | None = None
     """The logit above which a pixel belongs to a mask, from now on (`MGLMMProcessor`); null: as it was."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -247,16 +252,29 @@ class TrainRecipe(Recipe):
         ):
             if self.sharded and wanted:
                 raise ValueError(f"{key} cannot be had with trainer.fsdp or trainer.deepspeed; leave one of them out")
-        if self.prompt_cosines is not None and (self.build is not None or self.quantize is not None):
-            raise ValueError("prompt_cosines is for a model that exists already, whole; not with build or quantize")
         if self.balanced and self.grounded_share < 1:
             raise ValueError("balanced needs grounded_share: 1; it would choose which images come with their masks")
         if self.cache_grounding is not None:
             for number, entry in enumerate(self.data):
                 if isinstance(entry, SeedData) and entry.cap is None:
-                    raise ValueError(f"cache_grounding: data.{number}: the world never ends; give it a cap")
+                    raise ValueError(f"cache_grounding: data.{number}: its pictures never end; give it a cap")
                 if not isinstance(entry, SeedData) and entry.augment:
                     raise ValueError(f"cache_grounding: data.{number}: augment changes its images; set augment: false")
+        return self
+
+    @model_validator(mode="after")
+    def _masks_can_be_learned(self) -> "TrainRecipe":
+        """What prompts with places need, and what needs masks."""
+        if self.prompt_cosines is not None:
+            if self.build is not None or self.quantize is not None or self.lora is not None:
+                raise ValueError("prompt_cosines is for a model that exists, whole: not with build, quantize or lora")
+            if not any(re.fullmatch(p, name) for p in self.trainable for name in PLACE_NAMES):
+                raise ValueError(f"prompt_cosines begin at nothing: trainable must match {' or '.join(PLACE_NAMES)}")
+        if self.grounded_share == 0:
+            masked = {f"loss.{name}": getattr(self.loss, name) for name in ("bce", "dice", "iou", "points")}
+            for key, value in {**masked, "cache_grounding": self.cache_grounding}.items():
+                if value:
+                    raise ValueError(f"{key} needs masks: with grounded_share: 0 leave it out or set it to 0")
         return self
 
     @model_validator(mode="after")
@@ -282,6 +300,7 @@ class TrainRecipe(Recipe):
         trained = [entry for entry in self.data if isinstance(entry, SeedData)]
         if any(entry.end > HELD_OUT for entry in trained):
             raise ValueError(f"data: seeds of the world from {HELD_OUT} on are held out; end must not be above it")
-        if any(isinstance(entry, EchoData) for entry in trained) and (self.with_image or self.grounded_share):
+        seen = (*self.data, *(self.evaluate.data if self.evaluate is not None else ()))
+        if any(isinstance(entry, EchoData) for entry in seen) and (self.with_image or self.grounded_share):
             raise ValueError("data: echo has no pictures; set with_image: false and grounded_share: 0")
         return self

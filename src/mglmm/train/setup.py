@@ -16,11 +16,11 @@ import mglmm
 from mglmm.data import photos
 from mglmm.data.balance import Step
 from mglmm.data.mixture import Capped, Mixture, PhotoSource, SampleSource, Source, WorldSource
-from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
+from mglmm.model import MGLMMConfig, MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
 from mglmm.schema import UserError
 from mglmm.train.recipe import Build, Data, EchoData, PhotoData, TrainRecipe, WorldData
 from mglmm.train.trainer import checkpoints
-from mglmm.world.echo import echo_sample
+from mglmm.world.echo import SIDE, echo_sample
 from mglmm.world.samples import world_sample
 
 
@@ -54,7 +54,7 @@ def _whole_source(entry: Data) -> Source:
     if isinstance(entry, WorldData):
         return WorldSource(world_sample, entry.size, entry.start, entry.end)
     if isinstance(entry, EchoData):
-        return WorldSource(lambda seed, _: echo_sample(seed), start=entry.start, end=entry.end)
+        return WorldSource(echo_sample, SIDE, entry.start, entry.end)
     if isinstance(entry, PhotoData):
         return PhotoSource(photos.PhotoSet(entry.root, entry.sets, entry.split), photos.turns, entry.augment)
     samples = SampleSource(entry.paths)
@@ -73,8 +73,7 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
         model, processor = quantized_model(recipe, recipe.quantize)
     else:
         folder = model_folder(recipe.model)
-        changed: dict[str, Any] = {} if recipe.prompt_cosines is None else {"prompt_cosines": recipe.prompt_cosines}
-        model = MGLMMForConditionalGeneration.from_pretrained(folder, **changed)
+        model = MGLMMForConditionalGeneration.from_pretrained(folder, config=_config(recipe, folder))
         processor = MGLMMProcessor.from_pretrained(folder)
     if recipe.resolution is not None:
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
@@ -87,9 +86,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     model.config.iou_loss_weight = recipe.loss.iou
     model.config.word_loss_weight = recipe.loss.words
     model.config.point_loss_weight = recipe.loss.points
-    for key, wanted in (("loss.points", recipe.loss.points), ("prompt_cosines", recipe.prompt_cosines)):
-        if wanted and model.prompt_similarity is None:
-            raise UserError(f"{key}: {recipe.model} has no prompt similarity (prompt_similarity in its config.json)")
+    if recipe.loss.points and model.prompt_similarity is None:
+        raise UserError(f"loss.points: {recipe.model} was made without prompt similarity; set it to 0")
     if recipe.packed and not model.family.packs:
         kind = model.config.lmm_config.model_type
         raise UserError(f"packed: {kind} gives its image tokens positions of its own; set packed: false")
@@ -102,6 +100,19 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     if not recipe.sharded:  # only contiguous weights can be
         model.put_channels_last()
     return model, processor
+
+
+def _config(recipe: TrainRecipe, folder: str) -> MGLMMConfig:
+    """The configuration of the model in `folder`, with what the recipe adds to it."""
+    config = MGLMMConfig.from_pretrained(folder)
+    if recipe.prompt_cosines is None:
+        return config
+    if not config.prompt_similarity:
+        raise UserError(f"prompt_cosines: {recipe.model} was made without prompt similarity; leave it out")
+    if config.prompt_cosines not in (0, recipe.prompt_cosines):
+        raise UserError(f"prompt_cosines: {recipe.model} has {config.prompt_cosines} already; leave it out")
+    config.prompt_cosines = recipe.prompt_cosines
+    return config
 
 
 def quantized_model(recipe: TrainRecipe, kind: str) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:

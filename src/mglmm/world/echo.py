@@ -36,21 +36,21 @@ DRAWN = 8
 """Drawings of each kind whose parts' names are taken; a person is not dressed alike in all of them."""
 
 
-def echo_sample(seed: int) -> tuple[Image.Image, Sample]:
-    """A blank picture of `SIDE` x `SIDE` pixels and this seed's `NUM_TURNS` requests; every mask is all of it."""
+def echo_sample(seed: int, size: int = SIDE) -> tuple[Image.Image, Sample]:
+    """A blank picture of `size` x `size` pixels and this seed's `NUM_TURNS` requests; every mask is all of it."""
     rng = stream(seed, 7)
     turns = [_request(rng) for _ in range(NUM_TURNS)]
-    everywhere = Rle.from_mask(np.ones((SIDE, SIDE), bool))
+    everywhere = Rle.from_mask(np.ones((size, size), bool))
     sample = Sample(
         id=f"echo-{seed}",
         image=f"images/echo-{seed}.png",
-        size=(SIDE, SIDE),
+        size=(size, size),
         segments=tuple(Segment(id=i, rle=everywhere, label="thing") for i in range(1, MAX_SEVERAL + 1)),
         turns=tuple(turns),
         source="echo",
         split="train" if seed < TRAIN_SEEDS_END else "test",
     )
-    return Image.new("RGB", (SIDE, SIDE)), sample
+    return Image.new("RGB", (size, size)), sample
 
 
 def _request(rng: np.random.Generator) -> Turn:
