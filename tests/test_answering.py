@@ -183,6 +183,102 @@ def test_a_worker_makes_first_what_somebody_waits_for(predictor: Predictor, pict
     assert whole == {question for question in asked if question is not asked[5]}
 
 
+def test_a_failing_beginning_keeps_the_end_from_nobody(
+    predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer waits for its masks, which come as two others about a new picture begin, the second of which fails."""
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    first = answering.prepare(Picture(picture), [("What?", None)], 60)
+    other = answering.prepare(Picture(picture), [("And the dog?", None)], 400)
+    answering.begin([first, other])
+    answer = next(answer for answer in answering.answers if answer.question is first)
+    while not answer.row.ended:
+        answering.step()
+    later.do()
+    answering.step()  # the next batch is of all that is left
+    assert answer.prediction is None and later.given
+    later.do()
+    new = Picture(noise(1, (30, 20)))
+    asked = [answering.prepare(new, [(text, None)], SHORT) for text in ("What?", "Say.")]
+
+    def broken(questions: list[object], prefixes: object) -> list[object]:
+        if questions:
+            raise RuntimeError("out of memory")
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answering, "_resume", broken)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            answering.begin(asked)
+    for begun in [begun for begun in answering.answers if begun.question in asked]:
+        answering.drop(begun)
+    assert [a for a, event in answering.step() if isinstance(event, ImagePrediction)] == [answer]
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_an_answer_of_one_token_beside_one_that_goes_on(
+    predictor: Predictor, picture: Image.Image, remember: bool
+) -> None:
+    answering = Answering(predictor.model, predictor.processor, remember)
+    known = Picture(picture)
+    first = answering.prepare(known, [("What?", None)], SHORT)
+    answering.begin([first])
+    asked = [answering.prepare(Picture(noise(1, (30, 20))), [("Say.", None)], 1)]
+    asked += [answering.prepare(known, [("And the dog?", None)], limit) for limit in (SHORT, 1)]
+    events = answering.begin(asked)
+    assert {a.question for a, event in events if isinstance(event, ImagePrediction)} == {asked[0], asked[2]}
+    while answering.answers:
+        events += answering.step()
+    whole = {a.question: event for a, event in events if isinstance(event, ImagePrediction)}
+    for question in (first, *asked):
+        text = question.conversation[0][0]
+        alone = predictor.ask(question.picture.image, text, max_new_tokens=question.limit)
+        assert same(whole[question], alone)
+
+
+def test_masks_that_fail_end_the_answers_that_they_are_of(predictor: Predictor, picture: Image.Image) -> None:
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    failing = answering.prepare(Picture(picture), [("What?", None)], SHORT)
+    answering.begin([failing])
+    while not later.given:
+        answering.step()
+    later.given.pop()[0].set_exception(RuntimeError("out of memory"))
+    other = answering.prepare(Picture(picture), [("Say.", None)], SHORT)
+    events = answering.begin([other])
+    assert not [event for _, event in events if isinstance(event, BaseException)]
+    events += answering.step()
+    assert [a.question for a, event in events if isinstance(event, BaseException)] == [failing]
+    while answering.answers:
+        later.do()
+        events += answering.step()
+    assert not [event for a, event in events if a.question is failing and isinstance(event, ImagePrediction)]
+    assert same(events[-1][1], predictor.ask(picture, "Say.", max_new_tokens=SHORT))
+
+
+def test_nothing_stays_of_answers_that_are_dropped(predictor: Predictor, picture: Image.Image) -> None:
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    answering.begin([answering.prepare(Picture(picture), [(text, None)], SHORT) for text in ("What?", "Say.")])
+    while not later.given:
+        answering.step()
+    for answer in answering.answers:
+        answering.drop(answer)
+    assert answering._decoding.rows == [] and answering._decoding._mask.numel() == 0
+    assert answering._batch is None and later.given[0][0].cancelled()
+
+
+def test_what_is_printed_of_answers_holds_no_prompt(predictor: Predictor, picture: Image.Image) -> None:
+    answering = Answering(predictor.model, predictor.processor, remember=True)
+    question = answering.prepare(Picture(picture), [("What?", None)], SHORT)
+    answering.begin([question])
+    answer = answering.answers[0]
+    prefix = answering._decoding.prefix(answer.row)
+    for each in (question, answer, answer.row, prefix):
+        assert ", ".join(map(str, question.ids[:3])) not in repr(each) and "What?" not in repr(each)
+
+
 def test_a_picture_keeps_few_conversations(predictor: Predictor, picture: Image.Image) -> None:
     answering = Answering(predictor.model, predictor.processor, remember=True)
     seen = Picture(picture)

@@ -1,5 +1,6 @@
 """Requests of many threads: each hears its own answer, the same as alone; they are cancelled, finished or dropped."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
@@ -168,6 +169,67 @@ def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
         with pytest.raises(RuntimeError, match="out of memory"):
             submit(engine, picture, "What?").all()
     assert check_events(submit(engine, picture, "What?").all()).segments
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; fails after ten seconds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_nobody_waits_for_masks_of_somebody_else(
+    engine: Engine, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the masks of an answer take their time another is written, and the first can be cancelled."""
+    go_on, masks = Signal(), engine._answering._segmenter.masks
+
+    def slow(asked: list[object]) -> object:
+        assert go_on.wait(60)
+        return masks(asked)
+
+    monkeypatch.setattr(engine._answering._segmenter, "masks", slow)
+    try:
+        first = engine.submit(picture, [("What?", None)], max_new_tokens=SHORT, on_event=lambda _: None)
+        until(lambda: first.met_limit)
+        time.sleep(0.05)  # the engine waits by now
+        other = Listener()
+        second = engine.submit(picture, [("Say.", None)], max_new_tokens=SHORT, on_event=other.events.put)
+        until(lambda: second.met_limit)
+        assert engine.num_running == 2
+        time.sleep(0.05)
+        first.cancel()
+        until(lambda: engine.num_running == 1)
+    finally:
+        go_on.set()
+    check_events(other.all())
+
+
+def test_cancelled_answers_leave_no_memory_behind(engine: Engine, picture: Image.Image) -> None:
+    tickets = [
+        engine.submit(picture, [(text, None)], max_new_tokens=400, on_event=lambda _: None) for text in INSTRUCTIONS[:3]
+    ]
+    until(lambda: all(ticket.num_tokens for ticket in tickets))
+    for ticket in tickets:
+        ticket.cancel()
+    until(lambda: engine.num_running == 0)
+    until(lambda: engine._answering._decoding.rows == [])
+    assert engine._answering._batch is None
+
+
+def test_a_listener_cannot_close_the_engine(engine: Engine, picture: Image.Image) -> None:
+    errors: Queue[RuntimeError] = Queue()
+
+    def listen(event: Event | BaseException) -> None:
+        try:
+            engine.close()
+        except RuntimeError as error:
+            errors.put(error)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
+    assert "another thread" in str(errors.get(timeout=60))
+    check_events(submit(engine, picture, "Say.").all())
 
 
 def silent(predictor: Predictor) -> list[int]:

@@ -63,14 +63,14 @@ class Question:
     """
 
     picture: Picture
-    conversation: Conversation
-    ids: list[int]
-    inputs: dict[str, torch.Tensor] | None
+    conversation: Conversation = field(repr=False)
+    ids: list[int] = field(repr=False)
+    inputs: dict[str, torch.Tensor] | None = field(repr=False)
     limit: int
     streamed: bool
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Answer:
     """One answer on its way; `prediction` is there at its end."""
 
@@ -104,6 +104,10 @@ class Answer:
                 return
             yield Grounded(span, tuple(self.segments[i - 1] for i in span.segment_ids))
             self.num_spans += 1
+
+
+Told = tuple[Answer, Event | BaseException]
+"""What there is to tell of an answer; an exception ends it: its masks could not be made."""
 
 
 def _settled(answer: GroundedText) -> str:
@@ -156,42 +160,55 @@ class Answering:
         return Question(picture, conversation, ids, inputs, self._room(len(ids), max_new_tokens), streamed)
 
     @torch.inference_mode()
-    def begin(self, questions: Sequence[Question]) -> list[tuple[Answer, Event]]:
-        """New answers join, each with its first token; what there is to tell of them."""
-        events: list[tuple[Answer, Event]] = []
+    def begin(self, questions: Sequence[Question]) -> list[Told]:
+        """New answers join, each with its first token; what there is to tell of them, and of nobody else."""
+        events: list[Told] = []
         waiting = list(questions)
         while waiting:
             known = {index: prefix for index, q in enumerate(waiting) if (prefix := self._read_before(q)) is not None}
             unknown = {id(q.picture): index for index, q in reversed(list(enumerate(waiting))) if index not in known}
             fresh = [waiting[index] for index in sorted(unknown.values())]
             begun = self._start(fresh) + self._resume([waiting[index] for index in known], list(known.values()))
-            events += self._tell(begun)
+            events += self._told(begun)
             waiting = [q for index, q in enumerate(waiting) if index not in known and q not in fresh]
         self._leave()
         return events
 
     @torch.inference_mode()
-    def step(self) -> list[tuple[Answer, Event]]:
-        """Every answer goes on by one token, or, if all are written, some get their masks; what there is to tell.
+    def step(self) -> list[Told]:
+        """Every answer goes on by one token and takes the masks that have been made; what there is to tell.
 
-        Those that are whole leave.
+        Those that are whole leave, and those whose masks could not be made by the worker.
         """
         self._leave()
         writing = [answer for answer in self.answers if not answer.row.ended]
         self._decoding.step()
-        events = self._tell(writing)
+        self._take_in(writing)
+        events = self._make_masks()
+        events += self._told(self.answers)
         self._leave()
         return events
+
+    @property
+    def awaited(self) -> Future[list[list[Found]]] | None:
+        """The masks on their way, if all answers are written, so that `step` can do nothing before these are there."""
+        written = all(answer.row.ended for answer in self.answers)
+        return self._batch[1] if self._batch is not None and written else None
 
     def _leave(self) -> None:
         """Answers that are whole leave; what was kept to write them has left before."""
         self.answers = [answer for answer in self.answers if answer.prediction is None]
         self._decoding.drop_ended()
 
+    @torch.inference_mode()
     def drop(self, answer: Answer) -> None:
-        """An answer that nobody waits for any more leaves."""
+        """An answer that nobody waits for any more leaves, with what was kept to write it."""
         answer.row.ended = True
         self.answers = [other for other in self.answers if other is not answer]
+        self._decoding.drop_ended()
+        if self._batch is not None and not any(other in self.answers for other in self._batch[0]):
+            self._batch[1].cancel()
+            self._batch = None
 
     def _start(self, questions: Sequence[Question]) -> list[Answer]:
         """Answers to questions about pictures of which nothing has been read."""
@@ -213,7 +230,15 @@ class Answering:
         tokenizer = self._processor.tokenizer
         new = [Answer(q, row, AnswerText(tokenizer)) for q, row in zip(questions, rows, strict=True)]
         self.answers = [*self.answers, *new]
+        self._take_in(new)
         return new
+
+    def _take_in(self, written: Sequence[Answer]) -> None:
+        """What these answers have got is read, and kept in mind where they end, before their rows may leave."""
+        for answer in written:
+            answer.read()
+            if answer.row.ended and self._remember:
+                answer.question.picture.remember(self._decoding.prefix(answer.row))
 
     def _read_before(self, question: Question) -> Prefix | None:
         """The longest beginning of the prompt that has been read, picture and all; None: the picture has not."""
@@ -229,15 +254,10 @@ class Answering:
         longest = read[shared.index(max(shared))]
         return (self._decoding.prefix(longest) if isinstance(longest, Row) else longest).cut(usable)
 
-    def _tell(self, written: Sequence[Answer]) -> list[tuple[Answer, Event]]:
-        """What there is to tell once these answers have got a token: of them, and of masks that have been made."""
-        for answer in written:
-            answer.read()
-            if answer.row.ended and self._remember:
-                answer.question.picture.remember(self._decoding.prefix(answer.row))
-        self._make_masks()
-        events: list[tuple[Answer, Event]] = []
-        for answer in [answer for answer in self.answers if answer.prediction is None]:
+    def _told(self, answers: Sequence[Answer]) -> list[Told]:
+        """What there is to tell of these answers, once; those that are whole get their prediction."""
+        events: list[Told] = []
+        for answer in [answer for answer in answers if answer.prediction is None]:
             if answer.question.streamed:
                 text, _ = grounded_answer(answer.text.raw)
                 events += [(answer, event) for event in answer.tell(text)]
@@ -246,21 +266,28 @@ class Answering:
                 events.append((answer, answer.prediction))
         return events
 
-    def _make_masks(self) -> None:
-        """Take the masks that have been made, and have those made that are wanted by now.
+    def _make_masks(self) -> list[Told]:
+        """Take the masks that have been made, and have those made that are wanted by now; whom they failed.
 
         With a worker one batch is on its way at a time: what becomes wanted meanwhile goes together into the next one.
         """
-        if self._batch is not None and (self._batch[1].done() or all(answer.row.ended for answer in self.answers)):
+        failed: list[Told] = []
+        if self._batch is not None and self._batch[1].done():
             (answers, made), self._batch = self._batch, None
-            self._add(answers, made.result())
+            if error := made.exception():
+                failed = [(answer, error) for answer in answers if answer in self.answers]
+                for answer, _ in failed:
+                    self.drop(answer)
+            else:
+                self._add(answers, made.result())
         if self._batch is not None or not (answers := self._wanting()):
-            return
+            return failed
         asked = [(answer.question.picture, answer.row.states[len(answer.segments) :]) for answer in answers]
         if self._mask_worker is None:
             self._add(answers, self._segmenter.masks(asked))
         else:
             self._batch = answers, self._mask_worker.submit(self._segmenter.masks, asked)
+        return failed
 
     def _wanting(self) -> list[Answer]:
         """The answers for which masks are to be made now."""

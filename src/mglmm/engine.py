@@ -1,19 +1,18 @@
 """Many requests answered together: answers join and leave between two tokens (continuous batching).
 
-Two threads. A worker answers as long as there is somebody to answer; the other waits, lets it work, and settles what
-goes wrong there, which comes back in a future: it ends the requests that it concerns and nobody else's.
+The engine outlives what goes wrong with a request: whoever it concerns is told, and the others go on.
 """
 
 import hashlib
 import logging
 from collections import OrderedDict, deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Condition, Lock, Thread
+from threading import Condition, Lock, Thread, current_thread
 
 from PIL import Image
 
-from mglmm.answering import Answer, Answering, Conversation, Event, Question
+from mglmm.answering import Answer, Answering, Conversation, Event, Question, Told
 from mglmm.predict import MAX_NEW_TOKENS, Predictor
 from mglmm.prediction import ImagePrediction
 from mglmm.segmenting import Picture
@@ -37,8 +36,8 @@ class EngineClosedError(RuntimeError):
 class Ticket:
     """One request."""
 
-    def __init__(self, question: Question, on_event: Listener):
-        self._question, self._on_event = question, on_event
+    def __init__(self, question: Question, on_event: Listener, changed: Condition):
+        self._question, self._on_event, self._changed = question, on_event, changed
         self._cancelled = False
         self._answer: Answer | None = None
 
@@ -60,12 +59,9 @@ class Ticket:
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more: it leaves at the next token, and no event comes after that."""
-        self._cancelled = True
-
-    def _tell(self, event: Event | BaseException) -> None:
-        """Hand an event on, if somebody waits for it."""
-        if not self._cancelled:
-            self._on_event(event)
+        with self._changed:
+            self._cancelled = True
+            self._changed.notify_all()
 
 
 class Engine:
@@ -86,11 +82,9 @@ class Engine:
         self._answering = self._made_answering()
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
-        self._untold: deque[tuple[Ticket, Event | BaseException]] = deque()
         self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
         self._changed, self._remembering = Condition(), Lock()
         self._closed = self._dropping = False
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="mglmm-worker")
         self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
         self._thread.start()
 
@@ -122,8 +116,8 @@ class Engine:
             name: what the prediction calls the picture.
             max_new_tokens: limit of the answer.
             streamed: tell words and phrases as they come; else only the end.
-            on_event: called on a thread of the engine, must not block; hears what comes, at last the prediction, or the
-                exception that ended it. One that raises is logged and hears no more.
+            on_event: called on the engine's thread, must not block or close it; hears what comes, at last the
+                prediction, or the exception that ended it. One that raises is logged and hears no more.
 
         Raises:
             UserError: the instruction is empty, or the conversation leaves no room for an answer.
@@ -131,7 +125,7 @@ class Engine:
         """
         picture = self._picture(image, name)
         question = self._answering.prepare(picture, conversation, max_new_tokens, streamed)
-        ticket = Ticket(question, on_event)
+        ticket = Ticket(question, on_event, self._changed)
         with self._changed:
             if self._closed:
                 raise EngineClosedError("the engine is closed")
@@ -140,7 +134,13 @@ class Engine:
         return ticket
 
     def close(self, *, finish: bool = True) -> None:
-        """Take no more requests; finish those that were taken, or drop them with an `EngineClosedError`."""
+        """Take no more requests; finish those that were taken, or drop them with an `EngineClosedError`.
+
+        Raises:
+            RuntimeError: called by a listener, whose end this would wait for.
+        """
+        if current_thread() is self._thread:
+            raise RuntimeError("a listener cannot close the engine that calls it; close it from another thread")
         with self._changed:
             self._closed, self._dropping = True, not finish
             self._changed.notify_all()
@@ -171,99 +171,108 @@ class Engine:
         """The engine's thread; however it ends, nobody is left waiting."""
         try:
             while self._wait():
-                if error := self._worker.submit(self._work).exception():
-                    self._settle(error)
+                self._let_in()
+                if new := [ticket for ticket in self._running if ticket._answer is None]:
+                    self._begin(new)
+                self._step()
+        except Exception:  # nothing can be begun afresh
+            _log.exception("the engine cannot go on")
         finally:
             with self._changed:
                 self._closed = True
                 left = [*self._running, *self._waiting]
                 self._waiting.clear()
             self._end(left, EngineClosedError("the engine was closed"))
-            while error := self._worker.submit(self._tell).exception():
-                self._settle(error)
-            self._worker.shutdown()
             if self._mask_worker is not None:
-                self._mask_worker.shutdown()
+                self._mask_worker.shutdown(cancel_futures=True)
 
     def _wait(self) -> bool:
         """Wait for something to do; False when the engine is closed and all is done or dropped."""
+        if masks := self._answering.awaited:
+            masks.add_done_callback(self._wake)
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._running or self._untold or self._closed)
-            return not self._dropping and bool(self._waiting or self._running or self._untold)
+            self._changed.wait_for(self._has_work)
+            return not self._dropping and bool(self._waiting or self._running)
 
-    def _settle(self, error: BaseException) -> None:
-        """What a failure of the worker asks for: it concerns who was being told, else who was beginning, else all."""
-        new = [ticket for ticket in self._running if ticket._answer is None]
-        if self._untold:
-            _log.error("a request's listener failed; the request is dropped", exc_info=error)
-            self._untold.popleft()[0].cancel()
-        elif new:
-            _log.error("new answers could not be begun", exc_info=error)
-            questions = {ticket._question for ticket in new}
-            for answer in [answer for answer in self._answering.answers if answer.question in questions]:
-                self._answering.drop(answer)
-            self._end(new, error)
-        else:
-            _log.error("the answers on their way failed", exc_info=error)
-            self._end(self._running, error)
-            afresh = self._worker.submit(self._made_answering)
-            if afresh.exception():
-                self._closed = self._dropping = True
-            else:
-                self._answering = afresh.result()
+    def _has_work(self) -> bool:
+        """Whether somebody comes or goes, a token can be written, or masks are there."""
+        comes = bool(self._waiting) and len(self._running) < self._max_rows
+        goes = self._dropping or any(ticket._cancelled for ticket in self._running)
+        ends = self._closed and not self._running
+        masks = self._answering.awaited
+        return comes or goes or ends or (bool(self._running) and (masks is None or masks.done()))
 
-    def _work(self) -> None:
-        """Begin what is new, write one token of everything and tell what has come, until nobody is left."""
-        self._tell()
-        while self._let_in():
-            if new := [ticket for ticket in self._running if ticket._answer is None]:
-                self._begin(new)
-                self._tell()
-            self._note(self._answering.step())
-            self._tell()
-
-    def _let_in(self) -> bool:
-        """Let requests in that wait, and cancelled ones go; whether any are left."""
+    def _wake(self, _: object) -> None:
         with self._changed:
-            if self._dropping:
-                return False
-            for ticket in [ticket for ticket in self._running if ticket._cancelled]:
-                if ticket._answer is not None:
-                    self._answering.drop(ticket._answer)
-                self._running.remove(ticket)
+            self._changed.notify_all()
+
+    def _let_in(self) -> None:
+        """Let cancelled requests go, and those in that wait."""
+        for ticket in [ticket for ticket in self._running if ticket._cancelled]:
+            self._running.remove(ticket)
+            if ticket._answer is not None:
+                self._answering.drop(ticket._answer)
+        with self._changed:
             while self._waiting and len(self._running) < self._max_rows:
                 ticket = self._waiting.popleft()
                 if not ticket._cancelled:
                     self._running.append(ticket)
-            return bool(self._running)
 
-    def _begin(self, new: Iterable[Ticket]) -> None:
-        """Give every new request its answer."""
-        events = self._answering.begin([ticket._question for ticket in new])
+    def _begin(self, new: Sequence[Ticket]) -> None:
+        """Give every new request its answer; if that fails, they end and the others go on."""
+        questions = [ticket._question for ticket in new]
+        try:
+            events = self._answering.begin(questions)
+        except Exception as error:  # told to those whom it concerns
+            _log.exception("new answers could not be begun")
+            for answer in [answer for answer in self._answering.answers if answer.question in questions]:
+                self._answering.drop(answer)
+            self._end(new, error)
+            return
         begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
         for ticket in new:
             ticket._answer = begun[ticket._question]
-        self._note(events)
+        self._pass_on(events)
 
-    def _note(self, events: Iterable[tuple[Answer, Event]]) -> None:
-        """What has come of answers is to be told; those that are whole leave."""
+    def _step(self) -> None:
+        """One token of every answer; if that fails, all of them end, and the next ones begin afresh."""
+        try:
+            events = self._answering.step()
+        except Exception as error:  # told to those whom it concerns
+            _log.exception("the answers on their way failed")
+            self._end(self._running, error)
+            self._answering = self._made_answering()
+            return
+        self._pass_on(events)
+
+    def _pass_on(self, events: Sequence[Told]) -> None:
+        """Tell each request what has come of its answer; one that is whole leaves first."""
         tickets = {ticket._question: ticket for ticket in self._running}
         for answer, event in events:
             ticket = tickets[answer.question]
-            self._untold.append((ticket, event))
             if isinstance(event, ImagePrediction):
                 self._running.remove(ticket)
                 self._forget()
+                self._tell(ticket, event)
+            elif isinstance(event, BaseException):
+                _log.error("masks could not be made", exc_info=event)
+                self._end([ticket], event)
+            else:
+                self._tell(ticket, event)
 
-    def _end(self, tickets: Iterable[Ticket], error: BaseException) -> None:
-        """These requests come to nothing, and are to be told so."""
+    def _end(self, tickets: Sequence[Ticket], error: BaseException) -> None:
+        """These requests come to nothing, and are told so."""
         ended = list(tickets)
         self._running = [ticket for ticket in self._running if ticket not in ended]
-        self._untold.extend((ticket, error) for ticket in ended)
+        for ticket in ended:
+            self._tell(ticket, error)
 
-    def _tell(self) -> None:
-        """Hand on what has not been told yet, each to its own."""
-        while self._untold:
-            ticket, event = self._untold[0]
-            ticket._tell(event)
-            self._untold.popleft()
+    def _tell(self, ticket: Ticket, event: Event | BaseException) -> None:
+        """Hand an event on, if somebody waits for it; a listener that fails hears no more."""
+        if ticket._cancelled:
+            return
+        try:
+            ticket._on_event(event)
+        except Exception:  # of code that is not ours
+            _log.exception("a request's listener failed; the request is dropped")
+            ticket.cancel()

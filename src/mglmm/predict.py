@@ -166,6 +166,8 @@ class Chat:
         events = answering.begin([question])
         while True:
             for _, event in events:
+                if isinstance(event, BaseException):
+                    raise event
                 if isinstance(event, ImagePrediction):
                     self.turns.append(event)
                     self._history.append((event.instruction, grounding.render(event.answer)))

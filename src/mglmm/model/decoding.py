@@ -22,8 +22,8 @@ class Prefix:
     """What the language model has read of one row: token ids, keys and values of one row without gaps, and `shift`, the
     position of a token behind the image less its index (0 unless an image takes fewer positions than tokens)."""
 
-    ids: tuple[int, ...]
-    keys_values: KeysValues
+    ids: tuple[int, ...] = field(repr=False)
+    keys_values: KeysValues = field(repr=False)
     shift: int
 
     def cut(self, length: int) -> "Prefix":
@@ -52,10 +52,10 @@ class Row:
     """One answer on its way: `answer` are its token ids so far, with the one that ends it, `states` the hidden state
     float[D] behind each `[SEG]`."""
 
-    prompt: list[int]
+    prompt: list[int] = field(repr=False)
     limit: int
-    answer: list[int] = field(default_factory=list)
-    states: list[torch.Tensor] = field(default_factory=list)
+    answer: list[int] = field(default_factory=list, repr=False)
+    states: list[torch.Tensor] = field(default_factory=list, repr=False)
     ended: bool = False
     stopped: bool = False
     """Whether it has ended by itself, not by its limit."""
