@@ -3,6 +3,7 @@
 The engine outlives what goes wrong with a request: whoever it concerns is told, and the others go on.
 """
 
+import atexit
 import hashlib
 import logging
 from collections import OrderedDict, deque
@@ -87,6 +88,7 @@ class Engine:
         self._closed = self._dropping = False
         self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
         self._thread.start()
+        atexit.register(self._drop_all)
 
     @property
     def num_waiting(self) -> int:
@@ -145,6 +147,11 @@ class Engine:
             self._closed, self._dropping = True, not finish
             self._changed.notify_all()
         self._thread.join()
+        atexit.unregister(self._drop_all)
+
+    def _drop_all(self) -> None:
+        """What the interpreter does at its end, which a thread within torch would not survive."""
+        self.close(finish=False)
 
     def _picture(self, image: Image.Image, name: str) -> Picture:
         """The picture, with what is known of it if it was asked about before."""
