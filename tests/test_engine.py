@@ -1,5 +1,7 @@
 """Requests of many threads: each hears its own answer, the same as alone; they are cancelled, finished or dropped."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -230,6 +232,17 @@ def test_a_listener_cannot_close_the_engine(engine: Engine, picture: Image.Image
     engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
     assert "another thread" in str(errors.get(timeout=60))
     check_events(submit(engine, picture, "Say.").all())
+
+
+def test_a_script_may_end_with_answers_on_their_way(tiny_model_dir: Path) -> None:
+    """Else a thread within torch would abort it."""
+    script = (
+        "import sys, time; from PIL import Image; from mglmm.engine import Engine; from mglmm.predict import load\n"
+        "engine = Engine(load(sys.argv[1]))\n"
+        "engine.submit(Image.new('RGB', (40, 30)), [('What?', None)], max_new_tokens=400, on_event=lambda _: None)\n"
+        "time.sleep(0.1)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tiny_model_dir)], timeout=60).returncode == 0
 
 
 def silent(predictor: Predictor) -> list[int]:
