@@ -22,8 +22,9 @@ from benchmarks.timing import fastest, in_turns, peak_mb, table
 from PIL import Image
 
 from mglmm import grounding, masks
-from mglmm.answering import Grounded, ImagePrediction, Picture, Words
+from mglmm.answering import Grounded, ImagePrediction, Words
 from mglmm.predict import Predictor
+from mglmm.segmenting import Picture
 from mglmm.world.samples import world_sample
 
 SEED = 2**30 + 12345

@@ -14,8 +14,8 @@ from benchmarks.ask import SEED, TURNS, synced
 from benchmarks.timing import in_turns, table
 from PIL import Image
 
-from mglmm.answering import Picture
 from mglmm.predict import Predictor
+from mglmm.segmenting import Picture
 from mglmm.world.samples import world_sample
 
 PHRASES = (1, 2, 8, 32)

@@ -1,8 +1,11 @@
 """Answers as they come: streamed or not, together or alone, they end in the same prediction."""
 
 import time
+from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 import torch
@@ -10,9 +13,10 @@ from benchmarks import script
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Picture, Words
+from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Words
 from mglmm.predict import Predictor, load
 from mglmm.schema import GroundedText, UserError
+from mglmm.segmenting import Picture
 from tests.test_predict import noise, same
 
 SHORT = 24
@@ -117,6 +121,162 @@ def test_answers_that_join_and_are_dropped(predictor: Predictor) -> None:
         alone = predictor.ask(pictures[seed].image, asked[seed], max_new_tokens=SHORT)
         assert same(check_events(own) if seed != 2 else own[-1], alone)
     assert len([1 for answer, _ in events if answer.question is questions[2]]) == 1, "not streamed: only the prediction"
+
+
+class Later(Executor):
+    """Does what it is given when it is told to."""
+
+    def __init__(self) -> None:
+        self.given: list[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]]] = []
+
+    def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        self.given.append((future, work, args))
+        return future
+
+    def do(self) -> None:
+        for future, work, args in self.given:
+            future.set_result(work(*args))
+        self.given.clear()
+
+
+def test_words_do_not_wait_for_masks_that_a_worker_makes(predictor: Predictor, picture: Image.Image) -> None:
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    questions = [answering.prepare(Picture(picture), [("What?", None)], SHORT, streamed) for streamed in (True, False)]
+    events = answering.begin(questions)
+    while not later.given:
+        events += answering.step()
+    for _ in range(3):
+        events += answering.step()
+    assert all(isinstance(event, Words) for _, event in events), "no mask has been made"
+    assert len(later.given) == 1, "one batch at a time"
+    later.do()
+    assert any(isinstance(event, Grounded) for _, event in answering.step())
+    events = []
+    while answering.answers:
+        later.do()
+        events += answering.step()
+    alone = predictor.ask(picture, "What?", max_new_tokens=SHORT)
+    whole = [event for _, event in events if isinstance(event, ImagePrediction)]
+    assert len(whole) == 2 and all(same(prediction, alone) for prediction in whole)
+
+
+def test_a_worker_makes_first_what_somebody_waits_for(predictor: Predictor, picture: Image.Image) -> None:
+    """Of answers that are not streamed masks are made before their end too, but not before those of streams."""
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    conversation = [("What?", None)]
+    asked = [answering.prepare(Picture(picture), conversation, SHORT, streamed=number > 4) for number in range(7)]
+    answering.begin(asked)
+    while not later.given:
+        answering.step()
+    ((_, _, (wanted,)),) = later.given
+    pictures = [picture for picture, _ in wanted]
+    assert pictures == [asked[number].picture for number in (5, 6, 0, 1)]
+    answering.drop(next(answer for answer in answering.answers if answer.question is asked[5]))
+    events = []
+    while answering.answers:
+        later.do()
+        events += answering.step()
+    whole = {answer.question for answer, event in events if isinstance(event, ImagePrediction)}
+    assert whole == {question for question in asked if question is not asked[5]}
+
+
+def test_a_failing_beginning_keeps_the_end_from_nobody(
+    predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One answer waits for its masks, which come as two others about a new picture begin, the second of which fails."""
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    first = answering.prepare(Picture(picture), [("What?", None)], 60)
+    other = answering.prepare(Picture(picture), [("And the dog?", None)], 400)
+    answering.begin([first, other])
+    answer = next(answer for answer in answering.answers if answer.question is first)
+    while not answer.row.ended:
+        answering.step()
+    later.do()
+    answering.step()  # the next batch is of all that is left
+    assert answer.prediction is None and later.given
+    later.do()
+    new = Picture(noise(1, (30, 20)))
+    asked = [answering.prepare(new, [(text, None)], SHORT) for text in ("What?", "Say.")]
+
+    def broken(questions: list[object], prefixes: object) -> list[object]:
+        if questions:
+            raise RuntimeError("out of memory")
+        return []
+
+    with monkeypatch.context() as patch:
+        patch.setattr(answering, "_resume", broken)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            answering.begin(asked)
+    for begun in [begun for begun in answering.answers if begun.question in asked]:
+        answering.drop(begun)
+    assert [a for a, event in answering.step() if isinstance(event, ImagePrediction)] == [answer]
+
+
+@pytest.mark.parametrize("remember", [True, False])
+def test_an_answer_of_one_token_beside_one_that_goes_on(
+    predictor: Predictor, picture: Image.Image, remember: bool
+) -> None:
+    answering = Answering(predictor.model, predictor.processor, remember)
+    known = Picture(picture)
+    first = answering.prepare(known, [("What?", None)], SHORT)
+    answering.begin([first])
+    asked = [answering.prepare(Picture(noise(1, (30, 20))), [("Say.", None)], 1)]
+    asked += [answering.prepare(known, [("And the dog?", None)], limit) for limit in (SHORT, 1)]
+    events = answering.begin(asked)
+    assert {a.question for a, event in events if isinstance(event, ImagePrediction)} == {asked[0], asked[2]}
+    while answering.answers:
+        events += answering.step()
+    whole = {a.question: event for a, event in events if isinstance(event, ImagePrediction)}
+    for question in (first, *asked):
+        text = question.conversation[0][0]
+        alone = predictor.ask(question.picture.image, text, max_new_tokens=question.limit)
+        assert same(whole[question], alone)
+
+
+def test_masks_that_fail_end_the_answers_that_they_are_of(predictor: Predictor, picture: Image.Image) -> None:
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    failing = answering.prepare(Picture(picture), [("What?", None)], SHORT)
+    answering.begin([failing])
+    while not later.given:
+        answering.step()
+    later.given.pop()[0].set_exception(RuntimeError("out of memory"))
+    other = answering.prepare(Picture(picture), [("Say.", None)], SHORT)
+    events = answering.begin([other])
+    assert not [event for _, event in events if isinstance(event, BaseException)]
+    events += answering.step()
+    assert [a.question for a, event in events if isinstance(event, BaseException)] == [failing]
+    while answering.answers:
+        later.do()
+        events += answering.step()
+    assert not [event for a, event in events if a.question is failing and isinstance(event, ImagePrediction)]
+    assert same(events[-1][1], predictor.ask(picture, "Say.", max_new_tokens=SHORT))
+
+
+def test_nothing_stays_of_answers_that_are_dropped(predictor: Predictor, picture: Image.Image) -> None:
+    later = Later()
+    answering = Answering(predictor.model, predictor.processor, mask_worker=later)
+    answering.begin([answering.prepare(Picture(picture), [(text, None)], SHORT) for text in ("What?", "Say.")])
+    while not later.given:
+        answering.step()
+    for answer in answering.answers:
+        answering.drop(answer)
+    assert answering._decoding.rows == [] and answering._decoding._mask.numel() == 0
+    assert answering._batch is None and later.given[0][0].cancelled()
+
+
+def test_what_is_printed_of_answers_holds_no_prompt(predictor: Predictor, picture: Image.Image) -> None:
+    answering = Answering(predictor.model, predictor.processor, remember=True)
+    question = answering.prepare(Picture(picture), [("What?", None)], SHORT)
+    answering.begin([question])
+    answer = answering.answers[0]
+    prefix = answering._decoding.prefix(answer.row)
+    for each in (question, answer, answer.row, prefix):
+        assert ", ".join(map(str, question.ids[:3])) not in repr(each) and "What?" not in repr(each)
 
 
 def test_a_picture_keeps_few_conversations(predictor: Predictor, picture: Image.Image) -> None:

@@ -6,9 +6,10 @@ import torch
 from benchmarks import ask, batch, models, roofline, scale, script, straightforward
 from benchmarks.timing import in_turns
 
-from mglmm.answering import ImagePrediction, Picture
+from mglmm.answering import ImagePrediction
 from mglmm.predict import Predictor
 from mglmm.schema import Rle
+from mglmm.segmenting import Picture
 from mglmm.world.samples import world_sample
 
 

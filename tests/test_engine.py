@@ -1,5 +1,8 @@
 """Requests of many threads: each hears its own answer, the same as alone; they are cancelled, finished or dropped."""
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
@@ -23,14 +26,14 @@ class Listener:
     """Collects the events of a request."""
 
     def __init__(self) -> None:
-        self.events: Queue[Event | Exception] = Queue()
+        self.events: Queue[Event | BaseException] = Queue()
 
     def all(self) -> list[Event]:
         """Every event up to the last one, which ends the request."""
         heard: list[Event] = []
         while True:
             event = self.events.get(timeout=60)
-            if isinstance(event, Exception):
+            if isinstance(event, BaseException):
                 raise event
             heard.append(event)
             if isinstance(event, ImagePrediction):
@@ -96,7 +99,7 @@ def test_tickets_count_tokens(engine: Engine, picture: Image.Image, predictor: P
 def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.Image) -> None:
     begun, heard = Signal(), []
 
-    def listen(event: Event | Exception) -> None:
+    def listen(event: Event | BaseException) -> None:
         heard.append(event)
         begun.set()
         ticket_known.wait(10)
@@ -111,12 +114,50 @@ def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.I
     assert engine.num_running == 0
 
 
-def test_a_listener_that_fails_is_dropped_and_nobody_else(engine: Engine, picture: Image.Image) -> None:
-    def fail(event: Event | Exception) -> None:
+def test_a_listener_that_fails_is_dropped_and_nobody_else(
+    engine: Engine, picture: Image.Image, caplog: pytest.LogCaptureFixture
+) -> None:
+    told = 0
+
+    def fail(event: Event | BaseException) -> None:
+        nonlocal told
+        told += 1
         raise OSError("gone")
 
+    before, after = submit(engine, picture, "What?"), Listener()
     engine.submit(picture, [("What?", None)], max_new_tokens=SHORT, on_event=fail)
-    assert check_events(submit(engine, picture, "Say.").all()).segments
+    engine.submit(picture, [("Say.", None)], max_new_tokens=SHORT, on_event=after.events.put)
+    assert check_events(before.all()).segments and check_events(after.all()).segments
+    assert told == 1
+    assert [record.getMessage() for record in caplog.records] == ["a request's listener failed; the request is dropped"]
+
+
+def test_a_listener_that_fails_as_the_engine_closes_keeps_the_end_from_nobody(
+    predictor: Predictor, picture: Image.Image
+) -> None:
+    engine, begun = Engine(predictor), Signal()
+
+    def fail(event: Event | BaseException) -> None:
+        begun.set()
+        assert not isinstance(event, EngineClosedError)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=fail)
+    other = submit(engine, picture, "What?", 400)
+    assert begun.wait(30)
+    engine.close(finish=False)
+    with pytest.raises(EngineClosedError):
+        other.all()
+
+
+def test_an_answer_that_is_whole_no_longer_runs_when_it_is_told(engine: Engine, picture: Image.Image) -> None:
+    running: Queue[int] = Queue()
+
+    def listen(event: Event | BaseException) -> None:
+        if isinstance(event, ImagePrediction):
+            running.put(engine.num_running)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
+    assert running.get(timeout=60) == 0
 
 
 def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
@@ -130,6 +171,78 @@ def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
         with pytest.raises(RuntimeError, match="out of memory"):
             submit(engine, picture, "What?").all()
     assert check_events(submit(engine, picture, "What?").all()).segments
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait until it holds; fails after ten seconds."""
+    end = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_nobody_waits_for_masks_of_somebody_else(
+    engine: Engine, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the masks of an answer take their time another is written, and the first can be cancelled."""
+    go_on, masks = Signal(), engine._answering._segmenter.masks
+
+    def slow(asked: list[object]) -> object:
+        assert go_on.wait(60)
+        return masks(asked)
+
+    monkeypatch.setattr(engine._answering._segmenter, "masks", slow)
+    try:
+        first = engine.submit(picture, [("What?", None)], max_new_tokens=SHORT, on_event=lambda _: None)
+        until(lambda: first.met_limit)
+        time.sleep(0.05)  # the engine waits by now
+        other = Listener()
+        second = engine.submit(picture, [("Say.", None)], max_new_tokens=SHORT, on_event=other.events.put)
+        until(lambda: second.met_limit)
+        assert engine.num_running == 2
+        time.sleep(0.05)
+        first.cancel()
+        until(lambda: engine.num_running == 1)
+    finally:
+        go_on.set()
+    check_events(other.all())
+
+
+def test_cancelled_answers_leave_no_memory_behind(engine: Engine, picture: Image.Image) -> None:
+    tickets = [
+        engine.submit(picture, [(text, None)], max_new_tokens=400, on_event=lambda _: None) for text in INSTRUCTIONS[:3]
+    ]
+    until(lambda: all(ticket.num_tokens for ticket in tickets))
+    for ticket in tickets:
+        ticket.cancel()
+    until(lambda: engine.num_running == 0)
+    until(lambda: engine._answering._decoding.rows == [])
+    assert engine._answering._batch is None
+
+
+def test_a_listener_cannot_close_the_engine(engine: Engine, picture: Image.Image) -> None:
+    errors: Queue[RuntimeError] = Queue()
+
+    def listen(event: Event | BaseException) -> None:
+        try:
+            engine.close()
+        except RuntimeError as error:
+            errors.put(error)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
+    assert "another thread" in str(errors.get(timeout=60))
+    check_events(submit(engine, picture, "Say.").all())
+
+
+def test_a_script_may_end_with_answers_on_their_way(tiny_model_dir: Path) -> None:
+    """Else a thread within torch would abort it."""
+    script = (
+        "import sys, time; from PIL import Image; from mglmm.engine import Engine; from mglmm.predict import load\n"
+        "engine = Engine(load(sys.argv[1]))\n"
+        "engine.submit(Image.new('RGB', (40, 30)), [('What?', None)], max_new_tokens=400, on_event=lambda _: None)\n"
+        "time.sleep(0.1)"
+    )
+    assert subprocess.run([sys.executable, "-c", script, str(tiny_model_dir)], timeout=60).returncode == 0
 
 
 def silent(predictor: Predictor) -> list[int]:
@@ -153,7 +266,7 @@ def test_a_question_that_cannot_be_begun_ends_alone(
     begun, go_on = Signal(), Signal()
     listener = Listener()
 
-    def listen(event: Event | Exception) -> None:
+    def listen(event: Event | BaseException) -> None:
         listener.events.put(event)
         begun.set()
         go_on.wait(30)
@@ -176,8 +289,8 @@ def test_a_question_that_cannot_be_begun_ends_alone(
     check_events(listener.all())
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_nobody_waits_for_a_thread_that_has_died(
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
+def test_nobody_waits_for_a_model_that_cannot_begin_afresh(
     predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     engine = Engine(predictor, max_rows=1)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 import mglmm
 from mglmm import grounding, masks, predict
@@ -197,6 +198,16 @@ def test_load_from_the_package_namespace(tiny_model_dir: Path) -> None:
     assert mglmm.load is predict.load
     with pytest.raises(AttributeError, match="no attribute"):
         _ = mglmm.nothing
+
+
+def test_a_model_with_channels_last_saves_as_it_was(tiny_model_dir: Path, tmp_path: Path) -> None:
+    model = load(tiny_model_dir, device="cpu").model
+    strided = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and not m.weight.is_contiguous()]
+    assert strided
+    model.save_pretrained(tmp_path)
+    saved, before = load_file(tmp_path / "model.safetensors"), load_file(tiny_model_dir / "model.safetensors")
+    assert saved.keys() == before.keys()
+    assert all(torch.equal(saved[name], before[name]) for name in before)
 
 
 def test_load_takes_a_precision(tiny_model_dir: Path, picture: Image.Image) -> None:

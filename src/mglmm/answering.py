@@ -5,19 +5,19 @@ a picture (what has been read of a conversation about it, what the grounding enc
 """
 
 from collections.abc import Iterable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 
 import torch
-from PIL import Image
 
 from mglmm import grounding
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.conversation import AnswerText
 from mglmm.model.decoding import Decoding, Prefix, Row, num_shared
 from mglmm.model.processing_mglmm import ADDED_TOKENS, grounded_answer
-from mglmm.model.sam import GroundingFeatures
 from mglmm.prediction import ImagePrediction
-from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
+from mglmm.schema import GroundedText, Segment, Span, UserError
+from mglmm.segmenting import Found, Picture, Segmenter
 
 _ROOM_FOR_ANSWER = 16
 """Tokens that an answer must at least have room for; ours: a short grounded phrase takes about ten."""
@@ -25,8 +25,8 @@ _ROOM_FOR_ANSWER = 16
 _TOKENS_OF_TURN, _LETTERS = 6, 32
 """A turn has at least so many tokens (who speaks, a word, the end, twice), a token hardly ever that many letters."""
 
-_NUM_PREFIXES = 4
-"""Conversations about one picture that are kept in mind; ours."""
+_ANSWERS_A_BATCH = 4
+"""Answers whose masks a worker makes together; ours: more would only let the first of them wait."""
 
 _UNFINISHED = "\ufffd"
 """What stands for a character whose bytes have not all come."""
@@ -57,32 +57,6 @@ The prediction counts: where markup is not constrained and comes out malformed, 
 """
 
 
-class Picture:
-    """An upright RGB picture, and what one model has worked out about it.
-
-    text: what stands for it in a conversation; None: not looked at yet.
-    prefixes: what has been read of conversations about it, the latest last.
-    features: what the grounding encoder sees.
-    """
-
-    def __init__(self, image: Image.Image, name: str = ""):
-        self.image, self.name = image, name
-        self.text: str | None = None
-        self.prefixes: list[Prefix] = []
-        self.features: GroundingFeatures | None = None
-
-    @property
-    def num_bytes(self) -> int:
-        """Memory of the picture and of what is known of it."""
-        known = sum(prefix.num_bytes for prefix in self.prefixes)
-        return 3 * self.image.width * self.image.height + known + (self.features.num_bytes if self.features else 0)
-
-    def remember(self, prefix: Prefix) -> None:
-        """Keep what has been read in mind, in place of what it goes on from."""
-        others = [old for old in self.prefixes if num_shared(prefix.ids, old.ids) < len(old.ids)]
-        self.prefixes = [*others, prefix][-_NUM_PREFIXES:]
-
-
 @dataclass(frozen=True, eq=False)
 class Question:
     """What is asked about a picture, made ready by `Answering.prepare`.
@@ -92,14 +66,14 @@ class Question:
     """
 
     picture: Picture
-    conversation: Conversation
-    ids: list[int]
-    inputs: dict[str, torch.Tensor] | None
+    conversation: Conversation = field(repr=False)
+    ids: list[int] = field(repr=False)
+    inputs: dict[str, torch.Tensor] | None = field(repr=False)
     limit: int
     streamed: bool
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Answer:
     """One answer on its way; `prediction` is there at its end."""
 
@@ -121,18 +95,22 @@ class Answer:
             self.text.add(token)
         self.num_read = len(self.row.answer)
 
-    def tell(self, answer: GroundedText, phrases: bool) -> Iterable[Event]:
-        """What is new of the answer so far: words, and with `phrases` what has been closed and has its masks."""
+    def tell(self, answer: GroundedText) -> Iterable[Event]:
+        """What is new of the answer so far: words, and phrases that have their masks."""
         text = answer.text if self.row.ended else _settled(answer)
         if text.startswith(self.said) and text != self.said:
             yield Words(text[len(self.said) :])
             self.said = text
-        if phrases:
-            for span in answer.spans[self.num_spans :]:
-                if span.end > len(self.said):  # its last character has not all come
-                    return
-                yield Grounded(span, tuple(self.segments[i - 1] for i in span.segment_ids))
-                self.num_spans += 1
+        for span in answer.spans[self.num_spans :]:
+            # its last character may not all have come
+            if span.end > len(self.said) or span.segment_ids[-1] > len(self.segments):
+                return
+            yield Grounded(span, tuple(self.segments[i - 1] for i in span.segment_ids))
+            self.num_spans += 1
+
+
+Told = tuple[Answer, Event | BaseException]
+"""What there is to tell of an answer; an exception ends it: its masks could not be made."""
 
 
 def _settled(answer: GroundedText) -> str:
@@ -150,12 +128,21 @@ class Answering:
         model: in evaluation mode.
         processor: the model's.
         remember: keep in mind what has been read when an answer ends, for the next turn about its picture.
+        mask_worker: makes the masks, of one batch after the other, while the answers go on; None: they wait for them.
     """
 
-    def __init__(self, model: MGLMMForConditionalGeneration, processor: MGLMMProcessor, remember: bool = False):
+    def __init__(
+        self,
+        model: MGLMMForConditionalGeneration,
+        processor: MGLMMProcessor,
+        remember: bool = False,
+        mask_worker: Executor | None = None,
+    ):
         self.answers: list[Answer] = []
         self._model, self._processor, self._remember = model, processor, remember
         self._decoding = Decoding(model)
+        self._segmenter, self._mask_worker = Segmenter(model, processor), mask_worker
+        self._batch: tuple[list[Answer], Future[list[list[Found]]]] | None = None
         self._max_length = model.config.get_text_config().max_position_embeddings
         self._forbidden = sorted({processor.image_token, *ADDED_TOKENS, *processor.tokenizer.all_special_tokens})
 
@@ -176,48 +163,55 @@ class Answering:
         return Question(picture, conversation, ids, inputs, self._room(len(ids), max_new_tokens), streamed)
 
     @torch.inference_mode()
-    def begin(self, questions: Sequence[Question]) -> list[tuple[Answer, Event]]:
-        """New answers join, each with its first token; what there is to tell of them."""
-        events: list[tuple[Answer, Event]] = []
+    def begin(self, questions: Sequence[Question]) -> list[Told]:
+        """New answers join, each with its first token; what there is to tell of them, and of nobody else."""
+        events: list[Told] = []
         waiting = list(questions)
         while waiting:
             known = {index: prefix for index, q in enumerate(waiting) if (prefix := self._read_before(q)) is not None}
             unknown = {id(q.picture): index for index, q in reversed(list(enumerate(waiting))) if index not in known}
-            fresh = [waiting[index] for index in unknown.values()]
+            fresh = [waiting[index] for index in sorted(unknown.values())]
             begun = self._start(fresh) + self._resume([waiting[index] for index in known], list(known.values()))
-            events += self._tell(begun)
+            events += self._told(begun)
             waiting = [q for index, q in enumerate(waiting) if index not in known and q not in fresh]
         self._leave()
         return events
 
     @torch.inference_mode()
-    def step(self) -> list[tuple[Answer, Event]]:
-        """Every answer goes on by one token; what there is to tell. Those that end leave."""
+    def step(self) -> list[Told]:
+        """Every answer goes on by one token and takes the masks that have been made; what there is to tell.
+
+        Those that are whole leave, and those whose masks could not be made by the worker.
+        """
         self._leave()
+        writing = [answer for answer in self.answers if not answer.row.ended]
         self._decoding.step()
-        events = self._tell(self.answers)
+        self._take_in(writing)
+        events = self._make_masks()
+        events += self._told(self.answers)
         self._leave()
         return events
 
+    @property
+    def awaited(self) -> Future[list[list[Found]]] | None:
+        """The masks on their way, if all answers are written, so that `step` can do nothing before these are there."""
+        written = all(answer.row.ended for answer in self.answers)
+        return self._batch[1] if self._batch is not None and written else None
+
     def _leave(self) -> None:
-        """Answers that have ended leave, and so does what was kept to write them."""
-        self.answers = [answer for answer in self.answers if not answer.row.ended]
+        """Answers that are whole leave; what was kept to write them has left before."""
+        self.answers = [answer for answer in self.answers if answer.prediction is None]
         self._decoding.drop_ended()
 
+    @torch.inference_mode()
     def drop(self, answer: Answer) -> None:
-        """An answer that nobody waits for any more leaves."""
+        """An answer that nobody waits for any more leaves, with what was kept to write it."""
         answer.row.ended = True
         self.answers = [other for other in self.answers if other is not answer]
-
-    def encode(self, pictures: Sequence[Picture]) -> None:
-        """The grounding encoder sees those of the pictures that it has not seen yet, together."""
-        unseen = list({id(p): p for p in pictures if p.features is None}.values())
-        if not unseen:
-            return
-        pixels = self._processor.grounding_pixels([picture.image for picture in unseen])
-        features = self._model.encode_grounding(pixels.to(self._model.device))
-        for index, picture in enumerate(unseen):
-            picture.features = features.select(torch.tensor([index], device=self._model.device))
+        self._decoding.drop_ended()
+        if self._batch is not None and not any(other in self.answers for other in self._batch[0]):
+            self._batch[1].cancel()
+            self._batch = None
 
     def _start(self, questions: Sequence[Question]) -> list[Answer]:
         """Answers to questions about pictures of which nothing has been read."""
@@ -239,7 +233,15 @@ class Answering:
         tokenizer = self._processor.tokenizer
         new = [Answer(q, row, AnswerText(tokenizer)) for q, row in zip(questions, rows, strict=True)]
         self.answers = [*self.answers, *new]
+        self._take_in(new)
         return new
+
+    def _take_in(self, written: Sequence[Answer]) -> None:
+        """What these answers have got is read, and kept in mind where they end, before their rows may leave."""
+        for answer in written:
+            answer.read()
+            if answer.row.ended and self._remember:
+                answer.question.picture.remember(self._decoding.prefix(answer.row))
 
     def _read_before(self, question: Question) -> Prefix | None:
         """The longest beginning of the prompt that has been read, picture and all; None: the picture has not."""
@@ -255,52 +257,61 @@ class Answering:
         longest = read[shared.index(max(shared))]
         return (self._decoding.prefix(longest) if isinstance(longest, Row) else longest).cut(usable)
 
-    def _tell(self, answers: Sequence[Answer]) -> list[tuple[Answer, Event]]:
-        """What is new of these answers, once their masks are made; predictions of those that have ended."""
-        for answer in answers:
-            answer.read()
-        closed = [a for a in answers if a.row.ended or (a.question.streamed and not self._in_phrase(a.row))]
-        self._make_masks(closed)
-        events: list[tuple[Answer, Event]] = []
-        for answer in answers:
-            if answer.row.ended and self._remember:
-                answer.question.picture.remember(self._decoding.prefix(answer.row))
+    def _told(self, answers: Sequence[Answer]) -> list[Told]:
+        """What there is to tell of these answers, once; those that are whole get their prediction."""
+        events: list[Told] = []
+        for answer in [answer for answer in answers if answer.prediction is None]:
             if answer.question.streamed:
                 text, _ = grounded_answer(answer.text.raw)
-                events += [(answer, event) for event in answer.tell(text, answer in closed)]
-            if answer.row.ended:
+                events += [(answer, event) for event in answer.tell(text)]
+            if answer.row.ended and len(answer.segments) == len(answer.row.states):
                 answer.prediction = self._prediction(answer)
                 events.append((answer, answer.prediction))
         return events
+
+    def _make_masks(self) -> list[Told]:
+        """Take the masks that have been made, and have those made that are wanted by now; whom they failed.
+
+        With a worker one batch is on its way at a time: what becomes wanted meanwhile goes together into the next one.
+        """
+        failed: list[Told] = []
+        if self._batch is not None and self._batch[1].done():
+            (answers, made), self._batch = self._batch, None
+            if error := made.exception():
+                failed = [(answer, error) for answer in answers if answer in self.answers]
+                for answer, _ in failed:
+                    self.drop(answer)
+            else:
+                self._add(answers, made.result())
+        if self._batch is not None or not (answers := self._wanting()):
+            return failed
+        asked = [(answer.question.picture, answer.row.states[len(answer.segments) :]) for answer in answers]
+        if self._mask_worker is None:
+            self._add(answers, self._segmenter.masks(asked))
+        else:
+            self._batch = answers, self._mask_worker.submit(self._segmenter.masks, asked)
+        return failed
+
+    def _wanting(self) -> list[Answer]:
+        """The answers for which masks are to be made now."""
+        new = [answer for answer in self.answers if len(answer.row.states) > len(answer.segments)]
+        urgent = [a for a in new if a.row.ended or (a.question.streamed and not self._in_phrase(a.row))]
+        if self._mask_worker is None:
+            return urgent
+        others = [a for a in new if a not in urgent and not self._in_phrase(a.row)]
+        return [*urgent, *others][:_ANSWERS_A_BATCH]
 
     def _in_phrase(self, row: Row) -> bool:
         """Whether further `[SEG]` may belong to the last phrase."""
         return row.answer[-1] in (self._model.config.seg_token_id, self._model.config.phrase_end_token_id)
 
-    def _make_masks(self, answers: Sequence[Answer]) -> None:
-        """The segments of every `[SEG]` of these answers that has none yet; the masks are decoded together."""
-        todo = [(answer, new) for answer in answers if (new := answer.row.states[len(answer.segments) :])]
-        if not todo:
-            return
-        pictures = [answer.question.picture for answer, _ in todo]
-        self.encode(pictures)
-        order = list({id(picture): picture for picture in pictures}.values())
-        features = GroundingFeatures.join([picture.features for picture in order if picture.features is not None])
-        counts = [len(new) for _, new in todo]
-        index = torch.tensor([order.index(picture) for picture in pictures], device=self._model.device)
-        prompts = self._model.seg_projector(torch.stack([state for _, new in todo for state in new]))
-        logits, scores = self._model.decode_masks(
-            features, index.repeat_interleave(torch.tensor(counts, device=index.device)), prompts
-        )
-        for (answer, _), of_answer, sure in zip(todo, logits.split(counts), scores.split(counts), strict=True):
-            image = answer.question.picture.image
-            masks = self._processor.masks(of_answer, (image.height, image.width))
+    def _add(self, answers: Sequence[Answer], made: Sequence[Sequence[Found]]) -> None:
+        """Masks that have been made become segments of their answers."""
+        for answer, found in zip(answers, made, strict=True):
             text, _ = grounded_answer(answer.text.raw)
             phrases = {i: p for s, p in zip(text.spans, text.phrases, strict=True) for i in s.segment_ids}
-            for mask, score in zip(masks, self._processor.scores(sure), strict=True):
-                number = len(answer.segments) + 1
-                segment = Segment(id=number, rle=Rle.from_mask(mask), label=phrases.get(number, ""), score=score)
-                answer.segments.append(segment)
+            for number, (rle, score) in enumerate(found, start=len(answer.segments) + 1):
+                answer.segments.append(Segment(id=number, rle=rle, label=phrases.get(number, ""), score=score))
 
     def _prediction(self, answer: Answer) -> ImagePrediction:
         """The whole of an answer that has ended."""

@@ -1,22 +1,31 @@
-"""Many requests answered together: one thread, answers join and leave between two tokens (continuous batching)."""
+"""Many requests answered together: answers join and leave between two tokens (continuous batching).
 
-import hashlib
+The engine outlives what goes wrong with a request: whoever it concerns is told, and the others go on.
+"""
+
+import atexit
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from threading import Condition, Lock, Thread
+from concurrent.futures import ThreadPoolExecutor
+from threading import Condition, Lock, Thread, current_thread
 
 from PIL import Image
 
-from mglmm.answering import Answer, Answering, Conversation, Event, Picture, Question
+from mglmm.answering import Answer, Answering, Conversation, Event, Question, Told
+from mglmm.images import picture_key
 from mglmm.predict import MAX_NEW_TOKENS, Predictor
 from mglmm.prediction import ImagePrediction
+from mglmm.segmenting import Picture
 
 MAX_ROWS = 16
 """Answers on their way together; ours: beyond that a token comes noticeably later to each of them."""
 
 MEMORY_BYTES = 2**30
 """What may be kept in mind of pictures that were asked about; ours."""
+
+Listener = Callable[[Event | BaseException], None]
+"""Hears the events of one request; the last one is the prediction, or what ended the request without one."""
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +37,8 @@ class EngineClosedError(RuntimeError):
 class Ticket:
     """One request."""
 
-    def __init__(self, question: Question, on_event: Callable[[Event | Exception], None]):
-        self._question, self._on_event = question, on_event
+    def __init__(self, question: Question, on_event: Listener, changed: Condition):
+        self._question, self._on_event, self._changed = question, on_event, changed
         self._cancelled = False
         self._answer: Answer | None = None
 
@@ -51,17 +60,9 @@ class Ticket:
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more: it leaves at the next token, and no event comes after that."""
-        self._cancelled = True
-
-    def _tell(self, event: Event | Exception) -> None:
-        """Hand an event on; a listener that fails hears no more."""
-        if self._cancelled:
-            return
-        try:
-            self._on_event(event)
-        except Exception:
-            _log.exception("a request's listener failed; the request is dropped")
+        with self._changed:
             self._cancelled = True
+            self._changed.notify_all()
 
 
 class Engine:
@@ -76,7 +77,10 @@ class Engine:
 
     def __init__(self, predictor: Predictor, *, max_rows: int = MAX_ROWS, memory_bytes: int = MEMORY_BYTES):
         self._predictor, self._max_rows, self._memory_bytes = predictor, max_rows, memory_bytes
-        self._answering = Answering(predictor.model, predictor.processor, remember=True)
+        # an accelerator does one thing after the other anyway
+        on_cpu = predictor.model.device.type == "cpu"
+        self._mask_worker = ThreadPoolExecutor(1, thread_name_prefix="mglmm-masks") if on_cpu else None
+        self._answering = self._made_answering()
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
         self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
@@ -84,6 +88,7 @@ class Engine:
         self._closed = self._dropping = False
         self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
         self._thread.start()
+        atexit.register(self._drop_all)
 
     @property
     def num_waiting(self) -> int:
@@ -102,7 +107,8 @@ class Engine:
         *,
         name: str = "",
         max_new_tokens: int = MAX_NEW_TOKENS,
-        on_event: Callable[[Event | Exception], None],
+        streamed: bool = True,
+        on_event: Listener,
     ) -> Ticket:
         """A request; returns at once.
 
@@ -111,16 +117,17 @@ class Engine:
             conversation: (instruction, answer with markup) of each turn; the last answer is None.
             name: what the prediction calls the picture.
             max_new_tokens: limit of the answer.
-            on_event: called on the engine's thread, must not block; hears words and phrases as they come, at last the
-                prediction, or the exception that ended it.
+            streamed: tell words and phrases as they come; else only the end.
+            on_event: called on the engine's thread, must not block or close it; hears what comes, at last the
+                prediction, or the exception that ended it. One that raises is logged and hears no more.
 
         Raises:
             UserError: the instruction is empty, or the conversation leaves no room for an answer.
             EngineClosedError: the engine has been closed.
         """
         picture = self._picture(image, name)
-        question = self._answering.prepare(picture, conversation, max_new_tokens, streamed=True)
-        ticket = Ticket(question, on_event)
+        question = self._answering.prepare(picture, conversation, max_new_tokens, streamed)
+        ticket = Ticket(question, on_event, self._changed)
         with self._changed:
             if self._closed:
                 raise EngineClosedError("the engine is closed")
@@ -129,15 +136,26 @@ class Engine:
         return ticket
 
     def close(self, *, finish: bool = True) -> None:
-        """Take no more requests; finish those that were taken, or drop them with an `EngineClosedError`."""
+        """Take no more requests; finish those that were taken, or drop them with an `EngineClosedError`.
+
+        Raises:
+            RuntimeError: called by a listener, whose end this would wait for.
+        """
+        if current_thread() is self._thread:
+            raise RuntimeError("a listener cannot close the engine that calls it; close it from another thread")
         with self._changed:
             self._closed, self._dropping = True, not finish
             self._changed.notify_all()
         self._thread.join()
+        atexit.unregister(self._drop_all)
+
+    def _drop_all(self) -> None:
+        """What the interpreter does at its end, which a thread within torch would not survive."""
+        self.close(finish=False)
 
     def _picture(self, image: Image.Image, name: str) -> Picture:
         """The picture, with what is known of it if it was asked about before."""
-        key = hashlib.blake2b(image.tobytes(), salt=f"{image.width}x{image.height}"[:16].encode()).digest()
+        key = picture_key(image)
         with self._remembering:
             known = self._pictures.pop(key, None)
             if known is None or known.name != name:
@@ -153,68 +171,115 @@ class Engine:
                 _, picture = self._pictures.popitem(last=False)
                 num_bytes -= picture.num_bytes
 
+    def _made_answering(self) -> Answering:
+        return Answering(self._predictor.model, self._predictor.processor, True, self._mask_worker)
+
     def _run(self) -> None:
         """The engine's thread; however it ends, nobody is left waiting."""
         try:
-            while self._take():
-                try:
-                    self._go_on()
-                except Exception as error:  # told to every request that it ends; the next ones begin afresh
-                    _log.exception("the answers on their way failed")
-                    self._end(self._running, error)
-                    self._answering = Answering(self._predictor.model, self._predictor.processor, remember=True)
+            while self._wait():
+                self._let_in()
+                if new := [ticket for ticket in self._running if ticket._answer is None]:
+                    self._begin(new)
+                self._step()
+        except Exception:  # nothing can be begun afresh
+            _log.exception("the engine cannot go on")
         finally:
             with self._changed:
                 self._closed = True
-                self._running += self._waiting
+                left = [*self._running, *self._waiting]
                 self._waiting.clear()
-            self._end(self._running, EngineClosedError("the engine was closed"))
+            self._end(left, EngineClosedError("the engine was closed"))
+            if self._mask_worker is not None:
+                self._mask_worker.shutdown(cancel_futures=True)
 
-    def _end(self, tickets: Sequence[Ticket], error: Exception) -> None:
-        """Tell these requests that they come to nothing."""
-        for ticket in list(tickets):
-            ticket._tell(error)
-            self._running.remove(ticket)
-
-    def _take(self) -> bool:
-        """Wait for something to do and let waiting requests in; False when all is done and the engine closed."""
+    def _wait(self) -> bool:
+        """Wait for something to do; False when the engine is closed and all is done or dropped."""
+        if masks := self._answering.awaited:
+            masks.add_done_callback(self._wake)
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting or self._running or self._closed)
-            if self._dropping:
-                return False
-            for ticket in [ticket for ticket in self._running if ticket._cancelled]:
-                if ticket._answer is not None:
-                    self._answering.drop(ticket._answer)
-                self._running.remove(ticket)
+            self._changed.wait_for(self._has_work)
+            return not self._dropping and bool(self._waiting or self._running)
+
+    def _has_work(self) -> bool:
+        """Whether somebody comes or goes, a token can be written, or masks are there."""
+        comes = bool(self._waiting) and len(self._running) < self._max_rows
+        goes = self._dropping or any(ticket._cancelled for ticket in self._running)
+        ends = self._closed and not self._running
+        masks = self._answering.awaited
+        return comes or goes or ends or (bool(self._running) and (masks is None or masks.done()))
+
+    def _wake(self, _: object) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def _let_in(self) -> None:
+        """Let cancelled requests go, and those in that wait."""
+        for ticket in [ticket for ticket in self._running if ticket._cancelled]:
+            self._running.remove(ticket)
+            if ticket._answer is not None:
+                self._answering.drop(ticket._answer)
+        with self._changed:
             while self._waiting and len(self._running) < self._max_rows:
                 ticket = self._waiting.popleft()
                 if not ticket._cancelled:
                     self._running.append(ticket)
-            return bool(self._running or self._waiting or not self._closed)
 
-    def _go_on(self) -> None:
-        """Begin what is new, write one token of everything, and tell what has come."""
-        events = self._begin([ticket for ticket in self._running if ticket._answer is None])
-        tickets = {ticket._question: ticket for ticket in self._running}
-        for answer, event in events + self._answering.step():
-            ticket = tickets[answer.question]
-            ticket._tell(event)
-            if isinstance(event, ImagePrediction):
-                self._running.remove(ticket)
-                self._forget()
-
-    def _begin(self, new: Sequence[Ticket]) -> list[tuple[Answer, Event]]:
-        """The first events of new requests; if they cannot be begun, those before them go on."""
+    def _begin(self, new: Sequence[Ticket]) -> None:
+        """Give every new request its answer; if that fails, they end and the others go on."""
+        questions = [ticket._question for ticket in new]
         try:
-            events = self._answering.begin([ticket._question for ticket in new])
-        except Exception as error:
+            events = self._answering.begin(questions)
+        except Exception as error:  # told to those whom it concerns
             _log.exception("new answers could not be begun")
-            questions = {ticket._question for ticket in new}
-            for answer in [a for a in self._answering.answers if a.question in questions]:
+            for answer in [answer for answer in self._answering.answers if answer.question in questions]:
                 self._answering.drop(answer)
             self._end(new, error)
-            return []
+            return
         begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
         for ticket in new:
             ticket._answer = begun[ticket._question]
-        return events
+        self._pass_on(events)
+
+    def _step(self) -> None:
+        """One token of every answer; if that fails, all of them end, and the next ones begin afresh."""
+        try:
+            events = self._answering.step()
+        except Exception as error:  # told to those whom it concerns
+            _log.exception("the answers on their way failed")
+            self._end(self._running, error)
+            self._answering = self._made_answering()
+            return
+        self._pass_on(events)
+
+    def _pass_on(self, events: Sequence[Told]) -> None:
+        """Tell each request what has come of its answer; one that is whole leaves first."""
+        tickets = {ticket._question: ticket for ticket in self._running}
+        for answer, event in events:
+            ticket = tickets[answer.question]
+            if isinstance(event, ImagePrediction):
+                self._running.remove(ticket)
+                self._forget()
+                self._tell(ticket, event)
+            elif isinstance(event, BaseException):
+                _log.error("masks could not be made", exc_info=event)
+                self._end([ticket], event)
+            else:
+                self._tell(ticket, event)
+
+    def _end(self, tickets: Sequence[Ticket], error: BaseException) -> None:
+        """These requests come to nothing, and are told so."""
+        ended = list(tickets)
+        self._running = [ticket for ticket in self._running if ticket not in ended]
+        for ticket in ended:
+            self._tell(ticket, error)
+
+    def _tell(self, ticket: Ticket, event: Event | BaseException) -> None:
+        """Hand an event on, if somebody waits for it; a listener that fails hears no more."""
+        if ticket._cancelled:
+            return
+        try:
+            ticket._on_event(event)
+        except Exception:  # of code that is not ours
+            _log.exception("a request's listener failed; the request is dropped")
+            ticket.cancel()

@@ -7,13 +7,14 @@ import torch
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Conversation, Event, Grounded, Picture, Question, Words
+from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Words
 from mglmm.images import ImageSource, load_image
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.errors import first_line
 from mglmm.model.loading import Loading, load_model
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, UserError
+from mglmm.segmenting import Picture
 
 __all__ = ["Chat", "Event", "Grounded", "ImagePrediction", "Predictor", "Words", "load"]
 
@@ -165,6 +166,8 @@ class Chat:
         events = answering.begin([question])
         while True:
             for _, event in events:
+                if isinstance(event, BaseException):
+                    raise event
                 if isinstance(event, ImagePrediction):
                     self.turns.append(event)
                     self._history.append((event.instruction, grounding.render(event.answer)))

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import AutoModelForImageTextToText, AutoProcessor, SamConfig, SamModel
+from transformers import AutoModelForImageTextToText, AutoModelForMaskGeneration, AutoProcessor, SamConfig, SamModel
 
 from mglmm.data.collate import Collator, TrainItem
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, sam
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn
 from tests.model import whole
-from tests.model.backbones import PROMPT, SAM_VIT
+from tests.model.backbones import MASKS, PROMPT, SAM_VIT
 from tests.model.tiny import tiny_model, tiny_processor
 
 FLOAT32 = {"atol": 1e-5, "rtol": 1e-4}
@@ -91,6 +91,23 @@ def test_mask_decoder_path_equals_edgetam_on_a_point(model) -> None:
         sparse, _ = model.sam.prompt_encoder(points, labels, None, None)
         logits, _ = sam.decode(model.sam, sam.encode(model.sam, pixels), torch.arange(2), sparse[:, 0], chunk=64)
     torch.testing.assert_close(logits, expected.pred_masks[:, 0, 0], **FLOAT32)
+
+
+@pytest.mark.parametrize("name", ["sam2", "edgetam", "sam3_tracker"])
+def test_positions_that_nothing_reads_are_not_worked_out(name: str) -> None:
+    torch.manual_seed(0)
+    config, _ = MASKS[name]()
+    model = AutoModelForMaskGeneration.from_config(config).eval()
+    side = config.prompt_encoder_config.image_size
+    pixels = torch.randn(2, 3, side, side)
+    with torch.no_grad():
+        expected = sam.encode(model, pixels).tensors()
+        positions = model.vision_encoder.neck.position_encoding
+        sam.without_positions(model)
+        assert model.vision_encoder.neck.position_encoding is not positions
+        features = sam.encode(model, pixels).tensors()
+    assert features.keys() == expected.keys()
+    assert all(torch.equal(features[key], expected[key]) for key in expected)
 
 
 def similarity_of(model) -> sam.PromptSimilarity:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from mglmm.answering import Conversation, Event, Grounded, Words
+from mglmm.engine import Engine, Listener
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, Rle, Segment, Span
 from mglmm.serve.address import bind
@@ -21,7 +22,7 @@ from mglmm.serve.app import create_app
 from mglmm.serve.limits import Limits
 from mglmm.serve.pictures import data_url
 from mglmm.serve.run import uvicorn_server
-from mglmm.serve.service import Engine, Service
+from mglmm.serve.service import Service
 
 MODEL = "played"
 CHAT = "/v1/chat/completions"
@@ -52,7 +53,8 @@ class PlayedTicket:
     image: Image.Image
     conversation: Conversation
     max_new_tokens: int
-    on_event: Callable[[Event | Exception], None]
+    streamed: bool
+    on_event: Listener
     cancelled: threading.Event = field(default_factory=threading.Event)
     num_prompt_tokens: int = 7
     num_tokens: int = 0
@@ -61,10 +63,12 @@ class PlayedTicket:
     def cancel(self) -> None:
         self.cancelled.set()
 
-    def tell(self, *events: Event | Exception) -> None:
+    def tell(self, *events: Event | BaseException) -> None:
+        """What comes of it; only who streams hears more than the end."""
         for event in events:
             self.num_tokens += isinstance(event, Words)
-            self.on_event(event)
+            if self.streamed or not isinstance(event, Words | Grounded):
+                self.on_event(event)
 
     def segment(self, number: int = 1) -> Segment:
         mask = np.zeros((self.image.height, self.image.width), bool)
@@ -107,9 +111,10 @@ class PlayedEngine:
         conversation: Conversation,
         *,
         max_new_tokens: int,
-        on_event: Callable[[Event | Exception], None],
+        streamed: bool,
+        on_event: Listener,
     ) -> PlayedTicket:
-        ticket = PlayedTicket(image, conversation, max_new_tokens, on_event)
+        ticket = PlayedTicket(image, conversation, max_new_tokens, streamed, on_event)
         self.tickets.append(ticket)
         if self.at_once:
             ticket.tell(*ticket.answer())
@@ -145,7 +150,9 @@ class Live:
 
 
 @contextmanager
-def serving(engine: Engine, limits: Limits | None = None, model: str = MODEL, **options: Any) -> Iterator[Live]:
+def serving(
+    engine: Engine | PlayedEngine, limits: Limits | None = None, model: str = MODEL, **options: Any
+) -> Iterator[Live]:
     """The server while the block lasts."""
     service = Service(engine, model, limits or Limits(), **options)
     server = uvicorn_server(create_app(service), service.limits)

@@ -2,14 +2,14 @@
 
 import re
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from PIL import Image
 
-from mglmm.engine import EngineClosedError
-from mglmm.predict import Event, Grounded, ImagePrediction, Words
+from mglmm.engine import EngineClosedError, Listener
+from mglmm.predict import Grounded, ImagePrediction, Words
 from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
 
 Box = tuple[float, float, float, float]
@@ -64,7 +64,7 @@ def script_for(instruction: str) -> Script:
 class FakeTicket:
     """One request."""
 
-    on_event: Callable[[Event | Exception], None]
+    on_event: Listener
     cancelled: threading.Event = field(default_factory=threading.Event)
     ended: bool = False
 
@@ -90,7 +90,7 @@ class FakeEngine:
         *,
         name: str = "",
         max_new_tokens: int = 512,
-        on_event: Callable[[Event | Exception], None],
+        on_event: Listener,
     ) -> FakeTicket:
         instruction = conversation[-1][0]
         if not instruction.strip():

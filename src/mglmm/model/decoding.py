@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import DynamicCache
+
+from mglmm.model.keys_values import KeysValues, RowCache, left_pad
 
 if TYPE_CHECKING:
     from mglmm.model.modeling_mglmm import MGLMMForConditionalGeneration
-
-KeysValues = list[tuple[torch.Tensor, torch.Tensor]]
-"""Keys and values float[R, heads, T, d] of each layer."""
 
 
 @dataclass(frozen=True)
@@ -24,8 +22,8 @@ class Prefix:
     """What the language model has read of one row: token ids, keys and values of one row without gaps, and `shift`, the
     position of a token behind the image less its index (0 unless an image takes fewer positions than tokens)."""
 
-    ids: tuple[int, ...]
-    keys_values: KeysValues
+    ids: tuple[int, ...] = field(repr=False)
+    keys_values: KeysValues = field(repr=False)
     shift: int
 
     def cut(self, length: int) -> "Prefix":
@@ -54,10 +52,10 @@ class Row:
     """One answer on its way: `answer` are its token ids so far, with the one that ends it, `states` the hidden state
     float[D] behind each `[SEG]`."""
 
-    prompt: list[int]
+    prompt: list[int] = field(repr=False)
     limit: int
-    answer: list[int] = field(default_factory=list)
-    states: list[torch.Tensor] = field(default_factory=list)
+    answer: list[int] = field(default_factory=list, repr=False)
+    states: list[torch.Tensor] = field(default_factory=list, repr=False)
     ended: bool = False
     stopped: bool = False
     """Whether it has ended by itself, not by its limit."""
@@ -152,7 +150,7 @@ class Decoding:
         self.rows: list[Row] = []
         """In the order of the batch; those that have ended leave with `drop_ended`, or when the next step begins."""
         self._model = model
-        self._cache: DynamicCache = DynamicCache()
+        self._cache = self._new_cache()
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)
         """int[R, T]: 1 where keys and values are of a token."""
         self._positions = torch.zeros(0, dtype=torch.long, device=model.device)
@@ -175,7 +173,7 @@ class Decoding:
         decoder_inputs.setdefault("position_ids", (mask.cumsum(1) - 1).clamp(min=0))
         positions = decoder_inputs["position_ids"][..., -1].reshape(-1, len(mask))[0] + 1
         prompts = [ids[kept.bool()].tolist() for ids, kept in zip(input_ids, mask, strict=True)]
-        cache = DynamicCache()
+        cache = self._new_cache()
         hidden = _read(self._model.lmm.get_decoder(), embeddings, mask, cache, decoder_inputs)
         return self._join(prompts, limits, hidden, cache, mask, positions)
 
@@ -198,10 +196,10 @@ class Decoding:
         added = _padded([[1] * len(tokens) for tokens in new], device)
         first = torch.tensor([len(prefix.ids) + prefix.shift for prefix in prefixes], device=device)
         positions = first[:, None] + (added.cumsum(1) - 1).clamp(min=0)
-        cache = DynamicCache()
+        cache = self._new_cache()
         for layer, states in enumerate(zip(*(prefix.keys_values for prefix in prefixes), strict=True)):
-            keys = torch.cat([_left_pad(keys, past.shape[1]) for keys, _ in states])
-            values = torch.cat([_left_pad(values, past.shape[1]) for _, values in states])
+            keys = torch.cat([left_pad(keys, past.shape[1]) for keys, _ in states])
+            values = torch.cat([left_pad(values, past.shape[1]) for _, values in states])
             cache.update(keys, values, layer)
         mask = torch.cat([past, added], 1)
         embeddings = self._model.get_input_embeddings()(ids)
@@ -225,19 +223,18 @@ class Decoding:
     def prefix(self, row: Row) -> Prefix:
         """What has been read of a row that is still in `rows`: its prompt and all of its answer but the last token."""
         index = self.rows.index(row)
-        kept = self._mask[index].nonzero().flatten().tolist()  # layers may lie on several devices
-        layers = [
-            (layer.keys[index : index + 1, :, kept], layer.values[index : index + 1, :, kept])
-            for layer in _layers(self._cache)
-        ]
-        return Prefix(row.ids, layers, int(self._positions[index]) - len(row.ids))
+        kept = self._mask[index].nonzero().flatten().tolist()
+        return Prefix(row.ids, self._cache.row(index, kept), int(self._positions[index]) - len(row.ids))
+
+    def _new_cache(self) -> RowCache:
+        return RowCache(copied=self._model.is_decoder_compiled)
 
     def _join(
         self,
         prompts: Sequence[list[int]],
         limits: Sequence[int],
         hidden: torch.Tensor,
-        cache: DynamicCache,
+        cache: RowCache,
         mask: torch.Tensor,
         positions: torch.Tensor,
     ) -> list[Row]:
@@ -247,9 +244,7 @@ class Decoding:
         new = [Row(prompt, limit, state=self.markup.begin(limit)) for prompt, limit in asked]
         if self.rows:
             length = max(mask.shape[1], self._mask.shape[1])
-            for old, added in zip(_layers(self._cache), _layers(cache), strict=True):
-                old.keys = torch.cat([_left_pad(old.keys, length), _left_pad(added.keys, length)])
-                old.values = torch.cat([_left_pad(old.values, length), _left_pad(added.values, length)])
+            self._cache.join(cache)
             self._mask = torch.cat([_left_pad_mask(self._mask, length), _left_pad_mask(mask, length)])
             self._positions = torch.cat([self._positions, positions])
         else:
@@ -274,24 +269,26 @@ class Decoding:
         """Rows that have ended leave, and with them the columns that no other row fills."""
         if not any(row.ended for row in self.rows):
             return
-        kept = [index for index, row in enumerate(self.rows) if not row.ended]
+        going_on = [index for index, row in enumerate(self.rows) if not row.ended]
+        last = iter([index for index in going_on if index >= len(going_on)])
+        # the last rows take the places of those that leave, so that hardly any is moved
+        kept = [next(last) if self.rows[place].ended else place for place in range(len(going_on))]
         self.rows = [self.rows[index] for index in kept]
         if not kept:
-            self._cache, self._mask = DynamicCache(), self._mask[:0, :0]
+            self._cache, self._mask = self._new_cache(), self._mask[:0, :0]
             self._positions = self._positions[:0]
             return
         self._mask, self._positions = self._mask[kept], self._positions[kept]
         first = int(self._mask.any(0).int().argmax())
         self._mask = self._mask[:, first:]
-        for layer in _layers(self._cache):
-            layer.keys, layer.values = layer.keys[kept, :, first:], layer.values[kept, :, first:]
+        self._cache.keep(kept, first)
 
 
 def _read(
     decoder: Callable[..., Any],
     embeddings: torch.Tensor,
     mask: torch.Tensor,
-    cache: DynamicCache,
+    cache: RowCache,
     inputs: dict[str, Any],
 ) -> torch.Tensor:
     """The hidden states float[R, D] behind the last token of each row; the cache grows."""
@@ -300,20 +297,10 @@ def _read(
     return hidden
 
 
-def _layers(cache: DynamicCache) -> list[Any]:
-    """Those of the cache, each with `keys` and `values` (transformers types them for caches of every kind)."""
-    return list(cache.layers)
-
-
 def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> torch.Tensor:
     """int[R, T]: the rows, zeros on their left."""
     longest = max(len(row) for row in rows)
     return torch.tensor([[0] * (longest - len(row)) + list(row) for row in rows], device=device)
-
-
-def _left_pad(states: torch.Tensor, length: int) -> torch.Tensor:
-    """float[R, heads, length, d]: zeros before the states."""
-    return torch.nn.functional.pad(states, (0, 0, length - states.shape[2], 0))
 
 
 def _left_pad_mask(mask: torch.Tensor, length: int) -> torch.Tensor:

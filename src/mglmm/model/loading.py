@@ -81,6 +81,8 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
         model = _with_adapter(model, Path(how.adapter), merged=how.quantize is None)
     if "device_map" not in options:
         model = model.to(place)
+        if place.type == "cpu":
+            model.put_channels_last()
     if how.compiled:
         model.compile_decoder()
     return model, processor

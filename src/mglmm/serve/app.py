@@ -60,7 +60,7 @@ _REFUSALS: dict[int | str, dict[str, Any]] = {
     },
     500: {"model": ErrorBody, "description": "The server failed"},
     503: {"model": ErrorBody, "description": "The server is shutting down"},
-    504: {"model": ErrorBody, "description": "No word of the answer came in time"},
+    504: {"model": ErrorBody, "description": "The answer, or the first word of a stream, did not come in time"},
 }
 
 
@@ -109,13 +109,12 @@ def _add_chat(app: FastAPI, service: Service) -> None:
         answer = await service.ask(request, trace)
         stack.callback(answer.close)
         frame = Frame(f"chatcmpl-{trace.id.removeprefix('req-')}", int(time.time()), service.model)
-        # the first word is waited for, so that what goes wrong before it still has its status
-        first = await while_connected(request, answer.next())
         if trace.stream:
+            # the first word is waited for, so that what goes wrong before it still has its status
+            first = await while_connected(request, answer.next())
             headers = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
             return StreamingResponse(_events(frame, answer, first), media_type="text/event-stream", headers=headers)
-        if first is not None:
-            await while_connected(request, answer.rest())
+        await while_connected(request, answer.rest())
         return _json(frame.completion(answer.said, answer.limit, answer.usage))
 
 

@@ -33,7 +33,7 @@ class Limits(Record):
     max_new_tokens: Count = 512
     """of an answer; who asks for more gets so many"""
     timeout_s: Seconds = 120.0
-    """for a whole request; what has been answered by then is sent"""
+    """for a whole request; what has been streamed by then stays"""
     shutdown_s: Seconds = 30.0
     """for what runs when the server is told to end"""
     image_hosts: tuple[str, ...] = ()

@@ -26,8 +26,8 @@ from prometheus_client import (
 LOGGER = "mglmm.serve"
 MOMENTS = {
     "read": "the body and the picture are there",
-    "first_word": "the first word is there",
-    "first_mask": "the first mask is there",
+    "first_word": "the first word of a stream is there",
+    "first_mask": "the first mask of a stream is there",
     "whole": "the answer is whole",
 }
 """What is timed of a request, from its beginning on."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from mglmm import grounding
 from mglmm.answering import Grounded, Words
-from mglmm.schema import GroundedText, Segment, Span
+from mglmm.schema import GroundedText, Prediction, Segment, Span
 from mglmm.serve.openai import (
     Choice,
     Chunk,
@@ -48,6 +48,12 @@ class Said:
         phrase = _phrase(len(self.phrases), event, self.text)
         self.phrases.append(phrase)
         return Delta(grounding=Grounding(phrases=(phrase,)))
+
+    def take_whole(self, prediction: Prediction) -> None:
+        """Take in an answer of which nothing has come before."""
+        self.text, by_id = prediction.answer.text, {segment.id: segment for segment in prediction.segments}
+        for span in prediction.answer.spans:
+            self.take(Grounded(span, tuple(by_id[number] for number in span.segment_ids)))
 
     @property
     def content(self) -> str:

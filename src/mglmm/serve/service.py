@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from mglmm.answering import Conversation, Event, Grounded, Words
-from mglmm.engine import EngineClosedError
+from mglmm.answering import Event, Grounded, Words
+from mglmm.engine import Engine, EngineClosedError, Ticket
 from mglmm.schema import UserError
 from mglmm.serve import fetch, pictures
 from mglmm.serve.errors import ApiError
@@ -33,58 +33,6 @@ _NUM_DURATIONS = 32
 """Answers whose mean duration says when to come again; ours."""
 
 _log = logging.getLogger(LOGGER)
-
-
-class Ticket(Protocol):
-    """A request at the engine."""
-
-    @property
-    def num_prompt_tokens(self) -> int:
-        """Tokens of the prompt, picture included."""
-        ...
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the answer so far."""
-        ...
-
-    @property
-    def met_limit(self) -> bool:
-        """Whether the answer was cut short by its limit of tokens."""
-        ...
-
-    def cancel(self) -> None:
-        """Nobody waits for the answer any more."""
-        ...
-
-
-class Engine(Protocol):
-    """What `mglmm.engine.Engine` is to the server."""
-
-    @property
-    def num_waiting(self) -> int:
-        """Requests whose answer has not begun."""
-        ...
-
-    @property
-    def num_running(self) -> int:
-        """Answers on their way."""
-        ...
-
-    def submit(
-        self,
-        image: Image.Image,
-        conversation: Conversation,
-        *,
-        max_new_tokens: int,
-        on_event: Callable[[Event | Exception], None],
-    ) -> Ticket:
-        """A request; its events are told on the engine's thread."""
-        ...
-
-    def close(self, *, finish: bool = True) -> None:
-        """Take no more requests."""
-        ...
 
 
 class Service:
@@ -228,7 +176,7 @@ class Answer:
         self.said = said
         self.limit: Limit | None = None
         self._trace, self._deadline = trace, deadline
-        self._arrived: deque[Event | Exception] = deque()
+        self._arrived: deque[Event | BaseException] = deque()
         self._news = asyncio.Event()
         self._ticket: Ticket | None = None
 
@@ -241,17 +189,15 @@ class Answer:
         loop = asyncio.get_running_loop()
         asked = self.said.asked
 
-        def _tell(event: Event | Exception) -> None:
+        def _tell(event: Event | BaseException) -> None:
             self._arrived.append(event)
-            ongoing = isinstance(event, Words | Grounded)
-            if ongoing:
+            if isinstance(event, Words | Grounded):
                 self._trace.mark("first_word" if isinstance(event, Words) else "first_mask")
-            # who wants the whole answer is not woken for every word
-            if asked.request.stream or not ongoing:
-                loop.call_soon_threadsafe(self._news.set)
+            loop.call_soon_threadsafe(self._news.set)
 
         def _submit() -> Ticket:
-            return engine.submit(image, asked.turns, max_new_tokens=asked.max_new_tokens, on_event=_tell)
+            streamed, most = bool(asked.request.stream), asked.max_new_tokens
+            return engine.submit(image, asked.turns, max_new_tokens=most, streamed=streamed, on_event=_tell)
 
         submitted = pool.submit(_submit)
         try:
@@ -267,7 +213,7 @@ class Answer:
         """What comes next; None at the end, `said` and `limit` are then whole.
 
         Raises:
-            ApiError: no word came within the time, or the answer failed.
+            ApiError: nothing came within the time, or the answer failed.
         """
         try:
             event = await self._event()
@@ -275,18 +221,20 @@ class Answer:
             self._trace.outcome = "time"
             self.close()
             if not self.said.text:
-                raise ApiError(504, "no word of the answer came in time; try later", code="timeout") from error
+                raise ApiError(504, "the answer did not come in time; try later", code="timeout") from error
             self._end("time")
             return None
         if isinstance(event, Words | Grounded):
             return self.said.take(event)
-        if isinstance(event, Exception):
+        if isinstance(event, BaseException):
             self._trace.outcome = "failed"
             raise refusal(event) from event
+        if not self.said.asked.request.stream:
+            self.said.take_whole(event)
         self._end("tokens" if self._ticket is not None and self._ticket.met_limit else None)
         return None
 
-    async def _event(self) -> Event | Exception:
+    async def _event(self) -> Event | BaseException:
         """The next event; TimeoutError if the time is over and no more has arrived."""
         while not self._arrived:
             self._news.clear()
@@ -323,7 +271,7 @@ class Answer:
         self._trace.outcome = limit or "stop"
 
 
-def refusal(error: Exception) -> ApiError:
+def refusal(error: BaseException) -> ApiError:
     """How a failure is told to the client; what is not its mistake is logged."""
     if isinstance(error, UserError):
         return ApiError(400, str(error), code="invalid_request", param="messages")

@@ -27,9 +27,9 @@ async def answers(engine: Engine, image: Image.Image, question: Question, max_ne
         UserError: as `Engine.submit`.
     """
     loop = asyncio.get_running_loop()
-    events: asyncio.Queue[Event | Exception] = asyncio.Queue()
+    events: asyncio.Queue[Event | BaseException] = asyncio.Queue()
 
-    def _pass_on(event: Event | Exception) -> None:
+    def _pass_on(event: Event | BaseException) -> None:
         loop.call_soon_threadsafe(events.put_nowait, event)
 
     submitted = asyncio.ensure_future(
@@ -45,7 +45,7 @@ async def answers(engine: Engine, image: Image.Image, question: Question, max_ne
             except TimeoutError:
                 yield {"kind": "waiting"}
                 continue
-            if isinstance(event, Exception):
+            if isinstance(event, BaseException):
                 raise event
             yield told(event, question)
             if isinstance(event, ImagePrediction):

@@ -98,9 +98,7 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     cast: nn.Module = model
     cast.to(getattr(torch, recipe.dtype))
     if not recipe.sharded:  # only contiguous weights can be
-        for layer in cast.modules():
-            if isinstance(layer, nn.Conv2d):  # on a CPU 1.5 times as fast, forward and backward, with the channels last
-                layer.to(memory_format=torch.channels_last)
+        model.put_channels_last()
     return model, processor
 
 
