@@ -2,7 +2,7 @@
 
     python -m benchmarks.ask --model default | small | 7b-random [--published] [--compiled]
 
-All ways ask the same weights in one run, taking turns, and must give the same tokens and the same masks. The bars: a
+All ways ask the same weights in one run, taking turns, and must give the same text and the same masks. The bars: a
 chat of three turns with masks takes at most a third of the straightforward way's time; writing tokens costs at most
 1.05 of `generate` without any mask; the memory of an answer of 512 tokens with 32 masks is at most 1.2 times that of
 `generate` alone and the masks. (That a caption runs no grounding encoder is a test: tests/test_predict.py.)
@@ -127,13 +127,13 @@ def comparison(
     single, _ = in_turns(one, repeats)
     three, answers = in_turns(ways, repeats)
     for before, after in pairwise(answers.values()):
-        if [ids for ids, _ in before] != [ids for ids, _ in after]:
-            raise SystemExit("the ways give other tokens")
+        if [text for text, _ in before] != [text for text, _ in after]:
+            raise SystemExit("the ways give other texts")
         if not all(map(nearly_same, before, after)):
             raise SystemExit("the ways give other masks")
     num_masks = sum(len(found) for _, found in answers["ours"])
     rows = [(name, f"{single[name]:.3f}", f"{three[name]:.3f}", f"{three[name] / three['ours']:.2f}") for name in ways]
-    about = f"The chat has {num_masks} masks; all ways give the same tokens and masks.\n\n"
+    about = f"The chat has {num_masks} masks; all ways give the same texts and masks.\n\n"
     return about + table(("way", "one question, s", "three turns, s", "three turns, ratio to ours"), rows)
 
 

@@ -2,10 +2,10 @@
 
     python -m benchmarks.roofline --model default | small | 7b-random
 
-Writing a token must read every weight of the language model: its bound is memory bandwidth. Encoders are bound by
-multiplications. Both limits are measured here (a copy of 1 GB, or less on a CPU; products of large square matrices),
-not taken from a data sheet. The bars on a GPU, for `7b-random`: 70 % of the bandwidth at batch 1, a batch of 16 at 8
-times the tokens of batch 1, SAM ViT-H at 40 % of the peak.
+Writing a token must read every weight of the language model: its bound is memory bandwidth. Encoders and training steps
+are bound by multiplications. Both limits are measured here (a copy of 1 GB, or less on a CPU; products of large square
+matrices), not taken from a data sheet. The bars on a GPU, for `7b-random`: 70 % of the bandwidth at batch 1, a batch of
+16 at 8 times the tokens of batch 1, SAM ViT-H at 40 % of the peak, a step of LoRA training likewise.
 """
 
 from typing import Any
@@ -16,11 +16,18 @@ from benchmarks.ask import SEED, TURNS, synced
 from benchmarks.timing import fastest, table
 from torch.utils.flop_counter import FlopCounterMode
 
+from mglmm.data.collate import Collator
+from mglmm.data.mixture import Mixture, WorldSource
+from mglmm.model.lora import add_lora
 from mglmm.predict import Predictor
+from mglmm.train.speed import Speed, Work
 from mglmm.world.samples import world_sample
 
 NUM_TOKENS = 64
 BATCHES = (1, 16)
+TRAINED_IMAGES = 4
+"""Of a training step, with four conversations each."""
+LORA = {"r": 8, "lora_alpha": 16, "target_modules": r"lmm\..*language_model\..*\.(q_proj|v_proj)"}
 
 
 def main() -> None:
@@ -32,7 +39,7 @@ def main() -> None:
 
 
 def against_limits(predictor: Predictor, repeats: int) -> str:
-    """Tokens a second against the bandwidth, the grounding encoder against the peak."""
+    """Tokens a second against the bandwidth, the grounding encoder and a training step against the peak."""
     model = predictor.model
     gigabytes, teraflops = bandwidth(model.device, repeats), peak(model.device, model.dtype, repeats)
     layers = sum(p.nbytes for p in model.lmm.get_decoder().layers.parameters())
@@ -52,6 +59,8 @@ def against_limits(predictor: Predictor, repeats: int) -> str:
         taken, _ = fastest(lambda: synced(lambda: model.encode_grounding(pixels)), repeats)
     reached = counter.get_total_flops() / taken / 1e12
     rows.append(("grounding encoder, TFLOP/s (share of the peak)", f"{reached:.2f} ({reached / teraflops:.0%})"))
+    reached = trained_teraflops(predictor, repeats)
+    rows.append(("step of LoRA training, TFLOP/s (share of the peak)", f"{reached:.2f} ({reached / teraflops:.0%})"))
     return table(("what", "measured"), rows)
 
 
@@ -87,6 +96,40 @@ def seconds_of_token(predictor: Predictor, batch: int, repeats: int) -> float:
         )
         steps.append(taken / (NUM_TOKENS // 2))
     return min(steps)
+
+
+def trained_teraflops(predictor: Predictor, repeats: int) -> float:
+    """TFLOP/s of a step that trains LoRA, the projector of prompts and the mask decoder, counted as training counts
+    them (`mglmm.train.speed.Work`). The predictor's model keeps the adapters."""
+    processor = predictor.processor
+    model = add_lora(predictor.model, LORA, ["seg_projector", r"sam\.mask_decoder"]).train()
+    data = Mixture(
+        {"world": WorldSource(world_sample)}, {"world": 1.0}, length=TRAINED_IMAGES, conversations_per_image=4
+    )
+    batch = Collator(processor, packed=True)([data[index] for index in range(TRAINED_IMAGES)])
+    speed = Speed(Work.of(model, processor), predictor.model.device)
+    inputs = {name: _on_device(tensor, predictor.model) for name, tensor in batch.items()}
+    optimizer = torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4)
+
+    def step() -> None:
+        model(**inputs).loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+
+    synced(step)  # the first one allocates
+    best = 0.0
+    for _ in range(repeats):
+        speed.start(0)
+        synced(step)
+        speed.add(batch, TRAINED_IMAGES)
+        best = max(best, speed.figures(1, TRAINED_IMAGES)["tflops_per_s"])
+    return best
+
+
+def _on_device(tensor: torch.Tensor, model: Any) -> torch.Tensor:
+    """The tensor where the model lies; pictures in its type."""
+    moved = tensor.to(model.device)
+    return moved.to(model.dtype) if moved.is_floating_point() else moved
 
 
 if __name__ == "__main__":
