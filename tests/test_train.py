@@ -25,6 +25,7 @@ from mglmm.model.lora import load_lora, module_names
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn, UserError, write_jsonl
 from mglmm.train import TrainRecipe, run, train
 from mglmm.train.ema import Ema
+from mglmm.train.measure import HeldOut
 from mglmm.train.selection import bare_name, freeze_all_but, frozen_modules, matches, parameter_groups
 from mglmm.train.trainer import SHAPES, Clock, checkpoints, learning_rate_factor
 from tests.model.tiny import tiny_model, tiny_processor
@@ -232,6 +233,25 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(base: Path, tmp_path: Path, m
     model = train(recipe)
     before, after = weights(straight), weights(model)
     assert same(before, after) == set(before)
+
+
+def test_ctrl_c_after_the_last_step_loses_nothing(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the last held-out figures are measured, or while the result is written."""
+    measured = {"every": 4, "samples": 1, "answers": 0, "data": own_data(base)}
+    for place, name in ((HeldOut, "_losses"), (run, "own_weights")):
+        folder = tmp_path / name
+        folder.mkdir()
+        whole = getattr(place, name)
+
+        def press(*arguments: Any, whole: Any = whole) -> Any:
+            signal.raise_signal(signal.SIGINT)
+            return whole(*arguments)
+
+        monkeypatch.setattr(place, name, press)
+        model = train(write_recipe(base, folder, evaluate=measured))
+        monkeypatch.undo()
+        assert same(weights(base / "model"), weights(model)) < set(weights(model))
+        assert train(folder / "recipe.yaml") == model  # finished
 
 
 def test_another_recipe_in_the_same_folder_is_refused(base: Path, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
 
     Raises:
         UserError: the recipe is wrong, its files are missing, or the output folder belongs to another recipe.
-        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been saved.
+        KeyboardInterrupt: Ctrl-C was pressed before the last step; a checkpoint has been saved.
     """
     recipe = load_recipe(recipe_path, TrainRecipe, overrides)
     finished = finished_model(recipe)
@@ -130,10 +130,10 @@ def train_model(
         trainer.add_callback(Measuring(recipe.evaluate.every))
     with _saving_on_interrupt(trainer):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if trainer.clock.interrupted:
-        where = checkpoints(output)[-1]
-        raise KeyboardInterrupt(f"stopped; {where} is saved, and the same command goes on from there")
-    return save_result(trainer, processor)
+        if trainer.clock.progress >= 1:  # also if Ctrl-C was pressed after the last step, which no checkpoint follows
+            return save_result(trainer, processor)
+    where = checkpoints(output)[-1]
+    raise KeyboardInterrupt(f"stopped; {where} is saved, and the same command goes on from there")
 
 
 def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
@@ -258,7 +258,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 @contextmanager
 def _saving_on_interrupt(trainer: GroundingTrainer) -> Iterator[None]:
-    """Inside, the first Ctrl-C (or SIGTERM) ends training after the step, with a checkpoint; a second one at once."""
+    """Inside, the first Ctrl-C (or SIGTERM) ends training after the step, with a checkpoint; a second one at once.
+
+    After the last step the first one ends nothing: what is left to do is to save the result.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
