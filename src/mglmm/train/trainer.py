@@ -195,7 +195,9 @@ class GroundingTrainer(Trainer):
             raise RuntimeError("this trainer was made without a measure")
         started = time.monotonic()
         self.model_wrapped.eval()
-        with contextlib.nullcontext() if self.ema is None else self.ema.applied():
+        averaged = contextlib.nullcontext() if self.ema is None else self.ema.applied()
+        # `Trainer` computes in mixed precision what goes through `forward`; writing answers does not
+        with averaged, self.accelerator.autocast():
             figures = {f"held_out_{name}": value for name, value in self._measure(self.model_wrapped).items()}
         self.speed.pause(time.monotonic() - started)
         self.log(figures)
