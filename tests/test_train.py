@@ -18,6 +18,7 @@ from PIL import Image
 from torch import nn
 from transformers import TrainingArguments
 
+from mglmm.cli import main
 from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
 from mglmm.model import MGLMMForConditionalGeneration
@@ -261,7 +262,11 @@ def test_another_recipe_in_the_same_folder_is_refused(base: Path, tmp_path: Path
     assert train(recipe, ["trainer.logging_steps=7", "evaluate.every=3"]) == model  # moves no weight
     with pytest.raises(UserError, match=r"loss\.dice = 0\.5, the recipe now says 2\.0; choose another output folder"):
         train(recipe, ["loss.dice=2.0"])
+    with pytest.raises(UserError, match=r"save_dtype = None, the recipe now says 'float16'; choose another output"):
+        train(recipe, ["save_dtype=float16"])  # the result is saved already
     shutil.rmtree(model)
+    with pytest.raises(UserError, match=r"run: has been trained already, but its model/ is gone; .* delete run\.json"):
+        train(recipe)
     (model.parent / "run.json").unlink()
     with pytest.raises(UserError, match=r"seed = 0, the recipe now says 5"):
         train(recipe, ["seed=5"])
@@ -473,9 +478,17 @@ def test_held_out_losses_are_measured_and_change_nothing(base: Path, tmp_path: P
     assert {"held_out_answer_iou", "held_out_answer_iou_referring", "held_out_answer_invalid"} < set(held_out[0])
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match="step 2"):
-        train(write_recipe(base, tmp_path, trainer={"learning_rate": 1e30, "max_grad_norm": 0.0}))
+@pytest.mark.parametrize("settings", [{"logging_steps": 1}, {"logging_steps": 9, "save_steps": 2}])
+def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(
+    base: Path, tmp_path: Path, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen when the losses are logged, or before a checkpoint of them is saved."""
+    diverging = {"learning_rate": 1e30, "max_grad_norm": 0.0, "save_strategy": "steps", **settings}
+    assert main(["train", str(write_recipe(base, tmp_path, trainer=diverging))]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    said = r"mglmm: step 2: the run diverges \(.*lm_loss.*: not finite\); lower trainer\.learning_rate"
+    assert re.fullmatch(said, line)
+    assert not checkpoints(tmp_path / "run")
 
 
 def test_weights_can_come_from_another_model(base: Path, tmp_path: Path) -> None:
