@@ -15,19 +15,21 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainingArguments
 
 from mglmm.cli import main
 from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
-from mglmm.model import MGLMMForConditionalGeneration
+from mglmm.model import MGLMMForConditionalGeneration, loading
 from mglmm.model.lora import load_lora, module_names
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn, UserError, write_jsonl
 from mglmm.train import TrainRecipe, run, train
 from mglmm.train.ema import Ema
 from mglmm.train.measure import HeldOut
 from mglmm.train.selection import bare_name, freeze_all_but, frozen_modules, matches, parameter_groups
+from mglmm.train.setup import load_model
 from mglmm.train.trainer import SHAPES, Clock, checkpoints, learning_rate_factor
 from tests.model.tiny import tiny_model, tiny_processor
 
@@ -509,6 +511,47 @@ def test_weights_can_come_from_another_model(base: Path, tmp_path: Path) -> None
         train(write_recipe(base, tmp_path, output=str(tmp_path / "b"), init_from={"nothing": str(tmp_path / "other")}))
 
 
+def test_weights_can_come_from_the_hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_model(seed=7).save_pretrained(tmp_path / "fetched")
+    monkeypatch.setattr(loading, "snapshot_download", lambda hub_id, **options: str(tmp_path / "fetched"))
+    recipe = load_recipe(write_recipe(base, tmp_path, init_from={"sam": "owner/name"}), TrainRecipe)
+    model, _ = load_model(recipe)
+    other = weights(tmp_path / "fetched")
+    assert all(torch.equal(value, other[f"sam.{name}"]) for name, value in model.sam.state_dict().items())
+    (tmp_path / "fetched" / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"init_from: .*model\.safetensors: cannot be read"):
+        load_model(recipe)
+
+
+def test_a_run_begins_from_a_whole_model_alone(base: Path, tmp_path: Path) -> None:
+    """Weights at random are told, but for those of the prompt similarity, which begin at nothing."""
+    folder = tmp_path / "model"
+    shutil.copytree(base / "model", folder)
+    recipe = load_recipe(write_recipe(base, tmp_path, model=str(folder)), TrainRecipe)
+    kept = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in kept.items() if not name.startswith("prompt_similarity.")}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    started = load_model(recipe.model_copy(update={"prompt_cosines": 3}))[0].prompt_similarity
+    assert started is not None and not any(weight.any() for weight in started.parameters())
+    del kept["seg_projector.0.weight"]
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"1 weights are missing, such as seg_projector\.0\.weight"):
+        load_model(recipe)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(recipe)
+
+
+def test_places_that_a_model_should_have_are_missed(base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(base / "model", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"prompt_cosines": 3}))
+    recipe = load_recipe(write_recipe(base, tmp_path, model=str(folder)), TrainRecipe)
+    with pytest.raises(UserError, match=r"1 weights are missing, such as prompt_similarity\.place"):
+        load_model(recipe)
+
+
 def test_weights_can_come_from_a_module_of_another_name(base: Path, tmp_path: Path) -> None:
     """Both encoders of the tiny model have the same backbone; the tower has a last layer besides."""
     tiny_model(seed=7).save_pretrained(tmp_path / "other")
@@ -621,7 +664,8 @@ def test_recipes_are_valid(path: Path) -> None:
         ("task_weights={refering: 1}", "task_weights.refering"),
         ("build={shape: {}}", "build is only for model: new"),
         ("epochs=3", "unknown key 'epochs'; valid keys are: .*trainer"),
-        ("model=/no/such/folder", "/no/such/folder: no such model folder"),
+        ("model=/no/such/folder", "model /no/such/folder: no such folder"),
+        ("init_from={sam: /no/such/folder}", "model /no/such/folder: no such folder"),
         ("data=[{source: world, end: 2000000000}]", "are held out"),
         ("data=[{source: samples, paths: [/no/such.jsonl]}]", "/no/such.jsonl: No such file"),
     ],
