@@ -11,6 +11,7 @@ from mglmm import cli
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.config import Recipe, load_recipe
 from mglmm.train import TrainRecipe
+from mglmm.train.recipe import Build, Evaluation, Resolution
 
 ROOT = Path(__file__).resolve().parents[1]
 KINDS: dict[str, tuple[type[Recipe], str, str]] = {
@@ -60,6 +61,12 @@ def test_data_of_the_paper_are_made_by_the_command_in_the_header() -> None:
     recipe = load_recipe(ROOT / options.recipe, AnnotateRecipe, options.set)
     assert recipe.proposals.kind == "sa-1b" and "parquet" in recipe.export.forms
     assert f"{options.out}/parquet" in [name for entry in load_recipe(path, TrainRecipe).data for name in entry.paths]
+
+
+def test_every_key_of_a_training_is_in_the_docs() -> None:
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    keys = {*TrainRecipe.model_fields, *Build.model_fields, *Evaluation.model_fields, *Resolution.model_fields}
+    assert not {key for key in keys if not re.search(rf"[`{{ ]{key}\b[:` ]", page)}
 
 
 def test_every_recipe_is_in_the_docs() -> None:
