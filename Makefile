@@ -53,7 +53,7 @@ world: $(STAMP)  ## render sixty-four scenes of the procedural world into out/wo
 	$(BIN)/mglmm world render --seeds 0:64 --out out/world
 
 default-model: $(STAMP)  ## train the model in the package again, stage by stage (see the recipes' headers)
-	for recipe in recipes/train/default-*.yaml; do $(BIN)/mglmm train $$recipe || exit 1; done
+	for recipe in $(sort $(wildcard recipes/train/default-*.yaml)); do $(BIN)/mglmm train $$recipe || exit 1; done
 
 docs: $(STAMP)  ## check the docs: every link leads somewhere, every command of the README runs
 	$(BIN)/python -m pytest -q tests/test_readme.py

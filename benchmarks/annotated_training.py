@@ -35,9 +35,9 @@ from mglmm.config import load_recipe
 from mglmm.eval.run import measures_of, run_benchmark
 from mglmm.eval.samples import Inputs
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
+from mglmm.model.loading import source_folder
 from mglmm.schema import Sample, read_jsonl, write_jsonl
 from mglmm.train import train
-from mglmm.train.setup import model_folder
 from mglmm.world.samples import world_sample
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -97,7 +97,7 @@ def make_data(images: int, out: Path) -> dict[str, Path]:
 def make_start(folder: Path) -> None:
     """The model in the package with new decoder layers in its language model."""
     torch.manual_seed(0)
-    model = MGLMMForConditionalGeneration.from_pretrained(model_folder("default")).float()
+    model = MGLMMForConditionalGeneration.from_pretrained(source_folder("default")).float()
     spread = model.config.lmm_config.text_config.initializer_range
     for layer in model.lmm.model.language_model.layers.modules():
         if isinstance(layer, nn.Linear):
@@ -105,7 +105,7 @@ def make_start(folder: Path) -> None:
         elif (weight := getattr(layer, "weight", None)) is not None:
             nn.init.ones_(weight)
     model.save_pretrained(folder)
-    MGLMMProcessor.from_pretrained(model_folder("default")).save_pretrained(folder)
+    MGLMMProcessor.from_pretrained(source_folder("default")).save_pretrained(folder)
 
 
 def measure(name: str, model: Path, pictures: int, questions: int, out: Path) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mglmm import cli
+from mglmm import arguments, cli
 from mglmm.cli import main
 from mglmm.eval.samples import Inputs
 from mglmm.eval.scorers import Measures
@@ -50,6 +50,20 @@ def test_help_needs_no_torch() -> None:
     output = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert "INSTRUCTION" in output
     assert output.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize(
+    ("command", "library", "line"),
+    [
+        (["train", "recipe.yaml"], "peft", "training needs peft: pip install 'mglmm[train]'"),
+        (["serve"], "uvicorn", "the server needs uvicorn: pip install 'mglmm[serve]'"),
+    ],
+)
+def test_a_missing_extra_is_one_line(
+    command: list[str], library: str, line: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(arguments, "find_spec", lambda name: None if name == library else name)
+    assert refused(capsys, *command) == f"mglmm: {line}\n"
 
 
 @pytest.mark.parametrize("command", [[], ["ask"], ["chat"], ["world", "render"], ["train"], ["eval"]])

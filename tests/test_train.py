@@ -15,17 +15,21 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainingArguments
 
+from mglmm.cli import main
 from mglmm.config import load_recipe
 from mglmm.data.collate import Collator, TrainItem
-from mglmm.model import MGLMMForConditionalGeneration
+from mglmm.model import MGLMMForConditionalGeneration, loading
 from mglmm.model.lora import load_lora, module_names
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn, UserError, write_jsonl
 from mglmm.train import TrainRecipe, run, train
 from mglmm.train.ema import Ema
+from mglmm.train.measure import HeldOut
 from mglmm.train.selection import bare_name, freeze_all_but, frozen_modules, matches, parameter_groups
+from mglmm.train.setup import load_model
 from mglmm.train.trainer import SHAPES, Clock, checkpoints, learning_rate_factor
 from tests.model.tiny import tiny_model, tiny_processor
 
@@ -234,6 +238,25 @@ def test_ctrl_c_saves_and_the_same_command_goes_on(base: Path, tmp_path: Path, m
     assert same(before, after) == set(before)
 
 
+def test_ctrl_c_after_the_last_step_loses_nothing(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the last held-out figures are measured, or while the result is written."""
+    measured = {"every": 4, "samples": 1, "answers": 0, "data": own_data(base)}
+    for place, name in ((HeldOut, "_losses"), (run, "own_weights")):
+        folder = tmp_path / name
+        folder.mkdir()
+        whole = getattr(place, name)
+
+        def press(*arguments: Any, whole: Any = whole) -> Any:
+            signal.raise_signal(signal.SIGINT)
+            return whole(*arguments)
+
+        monkeypatch.setattr(place, name, press)
+        model = train(write_recipe(base, folder, evaluate=measured))
+        monkeypatch.undo()
+        assert same(weights(base / "model"), weights(model)) < set(weights(model))
+        assert train(folder / "recipe.yaml") == model  # finished
+
+
 def test_another_recipe_in_the_same_folder_is_refused(base: Path, tmp_path: Path) -> None:
     recipe = write_recipe(base, tmp_path, trainer={"max_steps": 1, "save_strategy": "steps", "save_steps": 1})
     model = train(recipe)
@@ -241,7 +264,11 @@ def test_another_recipe_in_the_same_folder_is_refused(base: Path, tmp_path: Path
     assert train(recipe, ["trainer.logging_steps=7", "evaluate.every=3"]) == model  # moves no weight
     with pytest.raises(UserError, match=r"loss\.dice = 0\.5, the recipe now says 2\.0; choose another output folder"):
         train(recipe, ["loss.dice=2.0"])
+    with pytest.raises(UserError, match=r"save_dtype = None, the recipe now says 'float16'; choose another output"):
+        train(recipe, ["save_dtype=float16"])  # the result is saved already
     shutil.rmtree(model)
+    with pytest.raises(UserError, match=r"run: has been trained already, but its model/ is gone; .* delete run\.json"):
+        train(recipe)
     (model.parent / "run.json").unlink()
     with pytest.raises(UserError, match=r"seed = 0, the recipe now says 5"):
         train(recipe, ["seed=5"])
@@ -453,9 +480,17 @@ def test_held_out_losses_are_measured_and_change_nothing(base: Path, tmp_path: P
     assert {"held_out_answer_iou", "held_out_answer_iou_referring", "held_out_answer_invalid"} < set(held_out[0])
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(base: Path, tmp_path: Path) -> None:
-    with pytest.raises(FloatingPointError, match="step 2"):
-        train(write_recipe(base, tmp_path, trainer={"learning_rate": 1e30, "max_grad_norm": 0.0}))
+@pytest.mark.parametrize("settings", [{"logging_steps": 1}, {"logging_steps": 9, "save_steps": 2}])
+def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(
+    base: Path, tmp_path: Path, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Seen when the losses are logged, or before a checkpoint of them is saved."""
+    diverging = {"learning_rate": 1e30, "max_grad_norm": 0.0, "save_strategy": "steps", **settings}
+    assert main(["train", str(write_recipe(base, tmp_path, trainer=diverging))]) == 2
+    line = capsys.readouterr().err.splitlines()[-1]
+    said = r"mglmm: step 2: the run diverges \(.*lm_loss.*: not finite\); lower trainer\.learning_rate"
+    assert re.fullmatch(said, line)
+    assert not checkpoints(tmp_path / "run")
 
 
 def test_weights_can_come_from_another_model(base: Path, tmp_path: Path) -> None:
@@ -474,6 +509,47 @@ def test_weights_can_come_from_another_model(base: Path, tmp_path: Path) -> None
     assert kept <= same(started, after)
     with pytest.raises(UserError, match="has no module 'nothing'"):
         train(write_recipe(base, tmp_path, output=str(tmp_path / "b"), init_from={"nothing": str(tmp_path / "other")}))
+
+
+def test_weights_can_come_from_the_hub(base: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny_model(seed=7).save_pretrained(tmp_path / "fetched")
+    monkeypatch.setattr(loading, "snapshot_download", lambda hub_id, **options: str(tmp_path / "fetched"))
+    recipe = load_recipe(write_recipe(base, tmp_path, init_from={"sam": "owner/name"}), TrainRecipe)
+    model, _ = load_model(recipe)
+    other = weights(tmp_path / "fetched")
+    assert all(torch.equal(value, other[f"sam.{name}"]) for name, value in model.sam.state_dict().items())
+    (tmp_path / "fetched" / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(UserError, match=r"init_from: .*model\.safetensors: cannot be read"):
+        load_model(recipe)
+
+
+def test_a_run_begins_from_a_whole_model_alone(base: Path, tmp_path: Path) -> None:
+    """Weights at random are told, but for those of the prompt similarity, which begin at nothing."""
+    folder = tmp_path / "model"
+    shutil.copytree(base / "model", folder)
+    recipe = load_recipe(write_recipe(base, tmp_path, model=str(folder)), TrainRecipe)
+    kept = load_file(folder / "model.safetensors")
+    kept = {name: value for name, value in kept.items() if not name.startswith("prompt_similarity.")}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    started = load_model(recipe.model_copy(update={"prompt_cosines": 3}))[0].prompt_similarity
+    assert started is not None and not any(weight.any() for weight in started.parameters())
+    del kept["seg_projector.0.weight"]
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(UserError, match=r"1 weights are missing, such as seg_projector\.0\.weight"):
+        load_model(recipe)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(UserError, match="cannot be loaded"):
+        load_model(recipe)
+
+
+def test_places_that_a_model_should_have_are_missed(base: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(base / "model", folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"prompt_cosines": 3}))
+    recipe = load_recipe(write_recipe(base, tmp_path, model=str(folder)), TrainRecipe)
+    with pytest.raises(UserError, match=r"1 weights are missing, such as prompt_similarity\.place"):
+        load_model(recipe)
 
 
 def test_weights_can_come_from_a_module_of_another_name(base: Path, tmp_path: Path) -> None:
@@ -588,7 +664,8 @@ def test_recipes_are_valid(path: Path) -> None:
         ("task_weights={refering: 1}", "task_weights.refering"),
         ("build={shape: {}}", "build is only for model: new"),
         ("epochs=3", "unknown key 'epochs'; valid keys are: .*trainer"),
-        ("model=/no/such/folder", "/no/such/folder: no such model folder"),
+        ("model=/no/such/folder", "model /no/such/folder: no such folder"),
+        ("init_from={sam: /no/such/folder}", "model /no/such/folder: no such folder"),
         ("data=[{source: world, end: 2000000000}]", "are held out"),
         ("data=[{source: samples, paths: [/no/such.jsonl]}]", "/no/such.jsonl: No such file"),
     ],

@@ -26,7 +26,7 @@ from mglmm.train.sharding import own_weights, rebuilt
 from mglmm.train.speed import Speed, Work
 from tests.model import backbones
 from tests.model.tiny import SHAPE, tiny_model, tiny_processor, tiny_tokenizer
-from tests.test_train import LANGUAGE, base, boxes, losses, same, weights, write_recipe
+from tests.test_train import LANGUAGE, base, boxes, losses, own_data, same, weights, write_recipe
 
 __all__ = ["base"]
 
@@ -124,20 +124,23 @@ def test_a_run_with_less_precision_or_memory_has_nearly_the_same_losses(
         assert results[1][step] == pytest.approx(values, rel=tolerance)
 
 
-def test_what_is_trained_is_held_in_float32_beside_bfloat16(base: Path, tmp_path: Path) -> None:
-    """An update of a thousandth of a weight, which bfloat16 would round away, is kept."""
+def test_what_is_trained_is_held_in_float32_beside_bfloat16(base: Path, tiny_model_dir: Path, tmp_path: Path) -> None:
+    """An update of a thousandth of a weight, which bfloat16 would round away, is kept; answers with masks are given."""
     changes: dict[str, Any] = {
+        "model": str(tiny_model_dir),
         "dtype": "bfloat16",
         "lora": {"r": 4, "target_modules": LANGUAGE},
         "trainable": ["seg_projector", r"sam\.mask_decoder"],
         "trainer": {"bf16": True, "learning_rate": 1e-5},
+        "evaluate": {"every": 4, "samples": 4, "answers": 4, "max_new_tokens": 24, "data": own_data(base)},
     }
     model = train(write_recipe(base, tmp_path, **changes))
     after = load_file(model / "model.safetensors")
-    before = weights(base / "model")
+    before = weights(tiny_model_dir)
     start, end = before["seg_projector.0.weight"].bfloat16().float(), after["seg_projector.0.weight"]
     moved = (end - start).abs()
     assert 0 < moved.max() < 1e-4 and (moved > 0).float().mean() > 0.5
+    assert "held_out_answer_iou" in next(r for r in records(model.parent) if "held_out_loss" in r)
 
 
 def test_a_rebuilt_model_holds_what_was_trained_as_it_was_trained(base: Path, tmp_path: Path) -> None:

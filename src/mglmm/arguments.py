@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 
 from mglmm.schema import UserError
@@ -105,3 +106,14 @@ def shares(text: str) -> tuple[str, float]:
     if not part.strip() or "/" in part or not share.replace(".", "", 1).isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is no share; give part=share, as in train=0.9")
     return part, float(share)
+
+
+def check_libraries(what: str, extra: str, *libraries: str) -> None:
+    """Nothing, if the libraries that a command needs, those of an extra of this package, are installed.
+
+    Raises:
+        UserError: one is not; `what` is the subject of the sentence.
+    """
+    for library in libraries:
+        if find_spec(library) is None:
+            raise UserError(f"{what} needs {library}: pip install 'mglmm[{extra}]'")

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mglmm import __version__, annotate_cli, data_cli, model_cli, serve_cli, studio_cli
-from mglmm.arguments import check_picture_path, check_writable, positive, seed_range, whole
+from mglmm.arguments import check_libraries, check_picture_path, check_writable, positive, seed_range, whole
 from mglmm.atomic import atomic_file
 from mglmm.model_cli import quiet
 from mglmm.schema import UserError
@@ -108,6 +108,7 @@ def world_render(options: argparse.Namespace) -> None:
 
 def train(options: argparse.Namespace) -> None:
     """Run a training recipe; goes on from the last checkpoint of an interrupted run."""
+    check_libraries("training", "train", "accelerate", "peft", "scipy", "tensorboard")
     from mglmm.train import train as run_recipe
 
     print(run_recipe(options.recipe, options.overrides))

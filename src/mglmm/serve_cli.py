@@ -3,11 +3,10 @@
 import argparse
 import os
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mglmm.arguments import number_above_zero, port_number, positive, whole
+from mglmm.arguments import check_libraries, number_above_zero, port_number, positive, whole
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ KEY_VARIABLE = "MGLMM_API_KEY"
 
 def serve(options: argparse.Namespace) -> None:
     """Answer OpenAI's chat completions over HTTP, with masks; until SIGTERM or Ctrl-C, and then finish what runs."""
-    _check_libraries()
+    check_libraries("the server", "serve", "fastapi", "httpcore2", "prometheus_client", "uvicorn")
     from mglmm.serve.address import bind
     from mglmm.serve.limits import Limits
 
@@ -56,12 +55,6 @@ def add_command(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> a
         said = f"{field.description} (default: %(default)s)"
         command.add_argument(option, type=kind, default=field.default, metavar="N", help=said)
     return command
-
-
-def _check_libraries() -> None:
-    for library in ("fastapi", "httpcore2", "prometheus_client", "uvicorn"):
-        if find_spec(library) is None:
-            raise UserError(f"the server needs {library}: pip install 'mglmm[serve]'")
 
 
 def port(text: str) -> int:

@@ -53,6 +53,12 @@ def together(monkeypatch, out, predictors, **options):
     return raised
 
 
+def test_asking_without_accelerate_is_told(monkeypatch):
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    with pytest.raises(UserError, match=r"needs accelerate: pip install 'mglmm\[eval\]'"):
+        asking.processes()
+
+
 def text(out):
     return (out / PREDICTIONS_NAME).read_text()
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from mglmm import grounding
-from mglmm.model.build import at_resolution, load_backbone, new_config, new_model
+from mglmm.model.build import FEATURE_SCALE, at_resolution, load_backbone, new_config, new_model
 from mglmm.model.processing_mglmm import ADDED_TOKENS
 from mglmm.schema import GroundedText, Span
 from tests.model.tiny import SHAPE, tiny_model, tiny_processor, tiny_tokenizer
@@ -53,12 +53,22 @@ def test_published_backbone_reaches_both_encoders(tmp_path) -> None:
     torch.manual_seed(0)
     published = {f"layer{i}": torch.randn(v.shape) for i, (k, v) in enumerate(tower.items()) if "num_batches" not in k}
     torch.save(published, tmp_path / "lite0.pth")
+    projected = model.lmm.model.multi_modal_projector.linear_1.weight.clone()
     load_backbone(model, tmp_path / "lite0.pth")
     first = next(iter(published.values()))
     for encoder in (model.lmm.model.vision_tower.timm_model, model.sam.vision_encoder.backbone.timm_model):
         assert torch.equal(encoder.conv_stem.weight, first)
-    last = list(published.values())[-1]
-    assert torch.equal(model.lmm.model.vision_tower.timm_model.bn2.running_var, last)
+    scale, _, _, last = list(published.values())[-4:]
+    norm = model.lmm.model.vision_tower.timm_model.bn2
+    assert torch.equal(norm.running_var, last)
+    torch.testing.assert_close(norm.weight, scale * FEATURE_SCALE)
+    torch.testing.assert_close(model.lmm.model.multi_modal_projector.linear_1.weight, projected / FEATURE_SCALE)
+
+
+def test_a_projector_of_features_that_are_not_scaled_begins_as_any_layer() -> None:
+    model = new_model(LITE0, tiny_tokenizer())
+    spread = model.config.lmm_config.text_config.initializer_range
+    assert model.lmm.model.multi_modal_projector.linear_1.weight.std().item() == pytest.approx(spread, rel=0.1)
 
 
 def test_a_backbone_of_another_architecture_is_refused(tmp_path) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ import torch
 from huggingface_hub import CommitOperationAdd, HfApi, ModelCard, RepoUrl
 from huggingface_hub.errors import EntryNotFoundError
 from PIL import Image
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import pipeline
@@ -22,7 +24,7 @@ from mglmm.eval.provenance import weights_fingerprint
 from mglmm.model import MGLMMForConditionalGeneration
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.convert import convert
-from mglmm.model.loading import KEPT_WHOLE, QUANTIZATIONS, Loading, _spread, load_model
+from mglmm.model.loading import KEPT_WHOLE, QUANTIZATIONS, Loading, _spread, load_model, source_folder
 from mglmm.model.lora import add_lora
 from mglmm.schema import Prediction, UserError
 from tests.model.official import Sizes, layout_named, write_checkpoint
@@ -192,6 +194,17 @@ def copied(folder: Path, target: Path) -> Path:
     for path in folder.iterdir():
         (target / path.name).write_bytes(path.read_bytes())
     return target
+
+
+def test_the_card_of_the_default_counts_what_its_file_holds() -> None:
+    """Every number that is no running statistic and no fixed position."""
+    folder = Path(source_folder("default"))
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        fixed = ("running_mean", "running_var", "num_batches_tracked", "positional_embedding")
+        shapes = [file.get_slice(name).get_shape() for name in file.keys() if not name.endswith(fixed)]  # noqa: SIM118
+    assert f"{sum(map(math.prod, shapes)):,} parameters" in card
+    assert f"{(folder / 'model.safetensors').stat().st_size / 1e6:.1f} MB" in card
 
 
 def test_a_model_that_lacks_weights_is_refused(model_dir: Path, tmp_path: Path) -> None:

@@ -43,9 +43,17 @@ class Answerer(Protocol):
 
 
 def processes() -> "PartialState":
-    """The processes that run this together, as `accelerate launch` or torchrun started them; else this one alone."""
+    """The processes that run this together, as `accelerate launch` or torchrun started them; else this one alone.
+
+    Raises:
+        UserError: accelerate is not installed.
+    """
     import torch  # late
-    from accelerate import PartialState
+
+    try:
+        from accelerate import PartialState
+    except ModuleNotFoundError as error:
+        raise UserError("asking a model needs accelerate: pip install 'mglmm[eval]'") from error
 
     return PartialState(cpu=not torch.cuda.is_available(), timeout=_PATIENCE)
 

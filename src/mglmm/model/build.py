@@ -163,7 +163,6 @@ def new_model(shape: dict[str, Any], tokenizer: PreTrainedTokenizerFast) -> MGLM
     for convolution in model.sam.vision_encoder.neck.convs:
         convolution.weight.data *= NECK_SCALE
     model.seg_projector[-1].get_parameter("weight").data *= PROMPT_SCALE
-    model.lmm.model.multi_modal_projector.linear_1.weight.data /= FEATURE_SCALE
     model.generation_config = GenerationConfig(
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
@@ -202,7 +201,8 @@ def _square_image_processor(side: int) -> ViTImageProcessor:
 
 
 def load_backbone(model: MGLMMForConditionalGeneration, weights: Path | None = None) -> None:
-    """Start both encoders of `model` from EfficientNet-Lite0 as trained on ImageNet (in place).
+    """Start both encoders of `model` from EfficientNet-Lite0 as trained on ImageNet (in place), what the vision tower
+    gives made smaller, which the projector undoes (`FEATURE_SCALE`).
 
     Args:
         model: made by `new_model` over the timm backbone `tf_efficientnet_lite0`.
@@ -230,3 +230,4 @@ def load_backbone(model: MGLMMForConditionalGeneration, weights: Path | None = N
     last_norm = model.lmm.model.vision_tower.timm_model.bn2
     last_norm.weight.data *= FEATURE_SCALE
     last_norm.bias.data *= FEATURE_SCALE
+    model.lmm.model.multi_modal_projector.linear_1.weight.data /= FEATURE_SCALE

@@ -1,7 +1,9 @@
 """A model and its processor from a folder, the hub or the package: on any device, whole, quantised, with an adapter."""
 
+import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
@@ -57,7 +59,6 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
         UserError: there is no such model, device or adapter, the folder does not hold a whole model, or what is asked
             for needs a library or a device that is not here.
     """
-    source = source_folder(name_or_path)
     if how.device == "auto" and how.quantize is not None:
         raise UserError("device auto: a quantised model stays on one device; name that device")
     place = device_called(None if how.device == "auto" else how.device)
@@ -66,16 +67,12 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
         options["attn_implementation"] = how.attention
     if how.quantize is not None:
         options |= {"quantization_config": _quantization(how.quantize, options["dtype"], place), "device_map": place}
-    try:
-        if how.device == "auto":
-            options["device_map"] = _spread(MGLMMConfig.from_pretrained(source), options["dtype"], place)
-        processor = MGLMMProcessor.from_pretrained(source)
-        ours: Any = MGLMMForConditionalGeneration
-        model, report = ours.from_pretrained(source, output_loading_info=True, **options)
-    except WRONG_FILES as error:
-        raise UserError(f"model {name_or_path}: cannot be loaded ({first_line(error)})") from error
-    if missing := sorted(report["missing_keys"]):
-        raise UserError(f"model {name_or_path}: {len(missing)} weights are missing, such as {missing[0]}; get it anew")
+    if how.device == "auto":
+        config = read_config(name_or_path)
+        with _told(name_or_path):
+            options["device_map"] = _spread(config, options["dtype"], place)
+    model: Any
+    model, processor = read_model(name_or_path, **options)
     _check_widths(model, how.quantize, place)
     if how.adapter is not None:
         model = _with_adapter(model, Path(how.adapter), merged=how.quantize is None)
@@ -86,6 +83,44 @@ def load_model(name_or_path: str | Path, how: Loading) -> tuple[MGLMMForConditio
     if how.compiled:
         model.compile_decoder()
     return model, processor
+
+
+def read_model(
+    name_or_path: str | Path, *, may_lack: str = "", **options: Any
+) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
+    """The model in the package, in a folder or with a hub id, as its files have it; its processor.
+
+    Args:
+        may_lack: regular expression for the names of weights that may be missing, and then begin as in a new model.
+        options: of `from_pretrained`.
+
+    Raises:
+        UserError: there is no such model, or the folder does not hold a whole one.
+    """
+    source = source_folder(name_or_path)
+    with _told(name_or_path):
+        processor = MGLMMProcessor.from_pretrained(source)
+        ours: Any = MGLMMForConditionalGeneration
+        model, report = ours.from_pretrained(source, output_loading_info=True, **options)
+    if missing := sorted(name for name in report["missing_keys"] if not re.fullmatch(may_lack, name)):
+        raise UserError(f"model {name_or_path}: {len(missing)} weights are missing, such as {missing[0]}; get it anew")
+    return model, processor
+
+
+def read_config(name_or_path: str | Path) -> MGLMMConfig:
+    """The configuration of such a model; UserError if there is none."""
+    source = source_folder(name_or_path)
+    with _told(name_or_path):
+        return MGLMMConfig.from_pretrained(source)
+
+
+@contextmanager
+def _told(name_or_path: str | Path) -> Iterator[None]:
+    """Inside, what libraries say of a model's files becomes one line of ours."""
+    try:
+        yield
+    except WRONG_FILES as error:
+        raise UserError(f"model {name_or_path}: cannot be loaded ({first_line(error)})") from error
 
 
 def device_called(device: str | torch.device | None) -> torch.device:
@@ -245,7 +280,7 @@ def source_folder(name_or_path: str | Path, patterns: Sequence[str] = _MODEL_FIL
             )
         return str(folder)
     check_place(name_or_path)
-    folder = Path(name_or_path)
+    folder = Path(name_or_path).expanduser()
     return str(folder) if folder.is_dir() else _downloaded(str(name_or_path), patterns)
 
 
@@ -255,7 +290,7 @@ def check_place(name_or_path: str | Path) -> None:
     Raises:
         UserError: it cannot be one.
     """
-    folder = Path(name_or_path)
+    folder = Path(name_or_path).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
             raise UserError(f"model {name_or_path}: the folder holds no config.json; give the folder of a saved model")

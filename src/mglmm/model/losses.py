@@ -36,7 +36,9 @@ def mask_dice(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
 
 
 def iou_error(logits: torch.Tensor, targets: torch.Tensor, iou_scores: torch.Tensor) -> torch.Tensor:
-    """Mean squared error between the predicted IoU and the IoU that the thresholded mask really has; 0 without masks.
+    """Mean squared error between the predicted IoU and the IoU that the mask, cut at logit 0, has; 0 without masks.
+
+    A processor that cuts masks elsewhere (`MGLMMProcessor.mask_threshold`) gives masks of another IoU than this one.
 
     Args:
         logits: float[M, h, w]; only their sign counts, no gradient flows through them.

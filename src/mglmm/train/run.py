@@ -34,7 +34,7 @@ from mglmm.train.sharding import check_engine, check_sharded, own_weights, rebui
 from mglmm.train.speed import Work
 from mglmm.train.trainer import EMA_FILE, RUN_FILE, GroundingTrainer, checkpoints
 
-FREE_KEYS = {"output", "evaluate", "checkpoint_minutes", "save_dtype"}
+FREE_KEYS = {"output", "evaluate", "checkpoint_minutes"}
 FREE_TRAINER_KEYS = {
     "logging_steps",
     "save_strategy",
@@ -46,7 +46,8 @@ FREE_TRAINER_KEYS = {
     "activation_checkpointing",
 }
 """What may change when a run goes on (besides `trainer.dataloader_*`): nothing here moves the weights. The two batch
-sizes may, as long as their product with the number of processes stays (a run may go on with fewer processes)."""
+sizes may, as long as their product with the number of processes stays (a run may go on with fewer processes).
+`save_dtype` may too, as long as the result is not saved."""
 
 ENDLESS = 10**6
 """Steps of a run that only time ends."""
@@ -60,7 +61,7 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
 
     Raises:
         UserError: the recipe is wrong, its files are missing, or the output folder belongs to another recipe.
-        KeyboardInterrupt: Ctrl-C was pressed; a checkpoint has been saved.
+        KeyboardInterrupt: Ctrl-C was pressed before the last step; a checkpoint has been saved.
     """
     recipe = load_recipe(recipe_path, TrainRecipe, overrides)
     finished = finished_model(recipe)
@@ -130,10 +131,10 @@ def train_model(
         trainer.add_callback(Measuring(recipe.evaluate.every))
     with _saving_on_interrupt(trainer):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
-    if trainer.clock.interrupted:
-        where = checkpoints(output)[-1]
-        raise KeyboardInterrupt(f"stopped; {where} is saved, and the same command goes on from there")
-    return save_result(trainer, processor)
+        if trainer.clock.progress >= 1:  # also if Ctrl-C was pressed after the last step, which no checkpoint follows
+            return save_result(trainer, processor)
+    where = checkpoints(output)[-1]
+    raise KeyboardInterrupt(f"stopped; {where} is saved, and the same command goes on from there")
 
 
 def training_arguments(recipe: TrainRecipe) -> TrainingArguments:
@@ -202,7 +203,7 @@ def last_checkpoint(recipe: TrainRecipe, images_per_step: int) -> tuple[Path | N
     if not found:
         return None, 0.0
     record = json.loads((found[-1] / RUN_FILE).read_text(encoding="utf-8"))
-    _check_same(recipe, record["recipe"])
+    _check_same(recipe, record["recipe"], FREE_KEYS | {"save_dtype"})
     if record["images_per_step"] != images_per_step:
         raise UserError(
             f"{recipe.output}: holds a run with {record['images_per_step']} images a step, now it would be "
@@ -215,23 +216,31 @@ def finished_model(recipe: TrainRecipe) -> Path | None:
     """The model folder, if this recipe has been trained to its end.
 
     Raises:
-        UserError: the folder holds the model of another recipe.
+        UserError: the folder holds the model of another recipe, or the model is not there any more.
     """
-    record = Path(recipe.output) / RUN_FILE
+    record, model = Path(recipe.output) / RUN_FILE, Path(recipe.output) / "model"
     if not record.is_file():
         return None
-    _check_same(recipe, json.loads(record.read_text(encoding="utf-8"))["recipe"])
-    return Path(recipe.output) / "model"
+    _check_same(recipe, json.loads(record.read_text(encoding="utf-8"))["recipe"], FREE_KEYS)
+    if not model.is_dir():
+        raise UserError(
+            f"{recipe.output}: has been trained already, but its {model.name}/ is gone; put it back, or delete "
+            f"{RUN_FILE} to train again (from the last checkpoint, if there is one)"
+        )
+    return model
 
 
-def _check_same(recipe: TrainRecipe, before: Mapping[str, Any]) -> None:
-    """Nothing, if two recipes train the same weights (a field that the old one did not know had its default)."""
+def _check_same(recipe: TrainRecipe, before: Mapping[str, Any], free: set[str]) -> None:
+    """Nothing, if two recipes train the same weights (a field that the old one did not know had its default).
+
+    `free`: keys that may differ, besides those of `trainer`.
+    """
     try:
-        old = _flat(TrainRecipe.model_validate(before).model_dump(mode="json"))
+        old = _flat(TrainRecipe.model_validate(before).model_dump(mode="json", exclude=free))
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{recipe.output}: holds a run of another version ({where}); choose another folder") from error
-    new = _flat(recipe.model_dump(mode="json"))
+    new = _flat(recipe.model_dump(mode="json", exclude=free))
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key):
             raise UserError(
@@ -244,8 +253,7 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """What moves the weights, as {"a.b": value}."""
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        free = FREE_TRAINER_KEYS if prefix == "trainer." else FREE_KEYS if not prefix else set()
-        if key in free or (prefix == "trainer." and key.startswith("dataloader_")):
+        if prefix == "trainer." and (key in FREE_TRAINER_KEYS or key.startswith("dataloader_")):
             continue
         if key == "cache_grounding" and not prefix:
             flat[key] = value and "a folder"  # whether there is one moves the weights, not where it lies
@@ -258,7 +266,10 @@ def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 @contextmanager
 def _saving_on_interrupt(trainer: GroundingTrainer) -> Iterator[None]:
-    """Inside, the first Ctrl-C (or SIGTERM) ends training after the step, with a checkpoint; a second one at once."""
+    """Inside, the first Ctrl-C (or SIGTERM) ends training after the step, with a checkpoint; a second one at once.
+
+    After the last step the first one ends nothing: what is left to do is to save the result.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return

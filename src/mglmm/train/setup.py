@@ -8,20 +8,24 @@ from typing import Any
 import torch
 from accelerate import PartialState
 from peft import prepare_model_for_kbit_training
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 from transformers import PreTrainedTokenizerFast
 
-import mglmm
 from mglmm.data import photos
 from mglmm.data.balance import Step
 from mglmm.data.mixture import Capped, Mixture, PhotoSource, SampleSource, Source, WorldSource
-from mglmm.model import MGLMMConfig, MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
+from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor, build, loading
+from mglmm.model.errors import first_line
 from mglmm.schema import UserError
 from mglmm.train.recipe import Build, Data, EchoData, PhotoData, TrainRecipe, WorldData
 from mglmm.train.trainer import checkpoints
 from mglmm.world.echo import SIDE, echo_sample
 from mglmm.world.samples import world_sample
+
+LEVELS = r"prompt_similarity\.levels\..*"
+"""Weights that a model may lack whose configuration was given `prompt_similarity` later: they begin at nothing."""
 
 
 def make_mixture(
@@ -72,14 +76,12 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     elif recipe.quantize is not None:
         model, processor = quantized_model(recipe, recipe.quantize)
     else:
-        folder = model_folder(recipe.model)
-        model = MGLMMForConditionalGeneration.from_pretrained(folder, config=_config(recipe, folder))
-        processor = MGLMMProcessor.from_pretrained(folder)
+        model, processor = saved_model(recipe)
     if recipe.resolution is not None:
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
     for module, source in recipe.init_from.items():
         folder, _, name = source.partition("#")
-        init_from(model, module, model_folder(folder), name or module)
+        init_from(model, module, folder, name or module)
     model.config.lm_loss_weight = recipe.loss.lm
     model.config.mask_bce_weight = recipe.loss.bce
     model.config.mask_dice_weight = recipe.loss.dice
@@ -102,17 +104,17 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     return model, processor
 
 
-def _config(recipe: TrainRecipe, folder: str) -> MGLMMConfig:
-    """The configuration of the model in `folder`, with what the recipe adds to it."""
-    config = MGLMMConfig.from_pretrained(folder)
+def saved_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
+    """The model of a recipe as it was saved, with `prompt_cosines`; its processor."""
+    config = loading.read_config(recipe.model)
     if recipe.prompt_cosines is None:
-        return config
+        return loading.read_model(recipe.model, config=config, may_lack=LEVELS)
     if not config.prompt_similarity:
         raise UserError(f"prompt_cosines: {recipe.model} was made without prompt similarity; leave it out")
     if config.prompt_cosines not in (0, recipe.prompt_cosines):
         raise UserError(f"prompt_cosines: {recipe.model} has {config.prompt_cosines} already; leave it out")
     config.prompt_cosines = recipe.prompt_cosines
-    return config
+    return loading.read_model(recipe.model, config=config, may_lack=rf"{LEVELS}|prompt_similarity\.place")
 
 
 def quantized_model(recipe: TrainRecipe, kind: str) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
@@ -120,7 +122,7 @@ def quantized_model(recipe: TrainRecipe, kind: str) -> tuple[MGLMMForConditional
     other weights in float32 (arXiv 2305.14314; `trainer.bf16` computes in bfloat16)."""
     device = PartialState(cpu=bool(recipe.trainer.get("use_cpu"))).device
     how = loading.Loading(device=device, dtype=recipe.dtype, quantize=kind)
-    model, processor = loading.load_model(model_folder(recipe.model), how)
+    model, processor = loading.load_model(recipe.model, how)
     return prepare_model_for_kbit_training(model, use_gradient_checkpointing=False), processor
 
 
@@ -151,29 +153,19 @@ def texts(recipe: TrainRecipe, num_samples: int) -> Iterator[str]:
             yield turn.answer.text
 
 
-def model_folder(name: str) -> str:
-    """The folder of a model: `default` is the one inside this package; a path must exist; else it is a hub id."""
-    if name == "default":
-        return str(Path(mglmm.__file__).parent / "assets" / "default")
-    looks_like_path = name.startswith((".", "/", "~")) or name.count("/") != 1
-    path = Path(name).expanduser()
-    if path.is_dir():
-        return str(path)
-    if looks_like_path:
-        raise UserError(f"{name}: no such model folder")
-    return name
-
-
 def init_from(model: nn.Module, module: str, folder: str, source: str) -> None:
     """Copy the weights of `module` (a name; "": everything) in place, from those under the name `source` of the model
-    saved in `folder`; what that one has besides is left alone.
+    `folder` (also a hub id, or `default`); what that one has besides is left alone.
 
     Raises:
-        UserError: the folder lacks a weight of the module, or has one of another shape.
+        UserError: there is no such model, it lacks a weight of the module, or has one of another shape.
     """
     saved: dict[str, Any] = {}
-    for file in sorted(Path(folder).glob("*.safetensors")):
-        saved |= load_file(file)
+    for file in sorted(Path(loading.source_folder(folder)).glob("*.safetensors")):
+        try:
+            saved |= load_file(file)
+        except SafetensorError as error:
+            raise UserError(f"init_from: {file}: cannot be read ({first_line(error)})") from error
     target = {n: v for n, v in model.state_dict().items() if not module or f"{n}.".startswith(f"{module}.")}
     if not target:
         raise UserError(f"init_from: the model has no module {module!r}")

@@ -195,7 +195,9 @@ class GroundingTrainer(Trainer):
             raise RuntimeError("this trainer was made without a measure")
         started = time.monotonic()
         self.model_wrapped.eval()
-        with contextlib.nullcontext() if self.ema is None else self.ema.applied():
+        averaged = contextlib.nullcontext() if self.ema is None else self.ema.applied()
+        # `Trainer` computes in mixed precision what goes through `forward`; writing answers does not
+        with averaged, self.accelerator.autocast():
             figures = {f"held_out_{name}": value for name, value in self._measure(self.model_wrapped).items()}
         self.speed.pause(time.monotonic() - started)
         self.log(figures)
@@ -240,13 +242,18 @@ class GroundingTrainer(Trainer):
         """Adds the parts of the loss, time and speed.
 
         Raises:
-            FloatingPointError: the loss is not finite.
+            UserError: the loss is not finite.
         """
         if "loss" in logs and self._num_batches:
             logs.update(self._drain())
-            if not math.isfinite(logs["loss"]):
-                raise FloatingPointError(f"step {self.state.global_step}: the loss is {logs['loss']}: {logs}")
+            self._check_finite({name: logs[name] for name in ("loss", *PARTS)})
         super().log(logs, start_time)
+
+    def _check_finite(self, losses: dict[str, float]) -> None:
+        """Nothing, if all losses are numbers that one can go on from."""
+        if wrong := [name for name, value in losses.items() if not math.isfinite(value)]:
+            step, names = self.state.global_step, ", ".join(wrong)
+            raise UserError(f"step {step}: the run diverges ({names}: not finite); lower trainer.learning_rate")
 
     def _drain(self) -> dict[str, float]:
         """Means since the last call, over all ranks."""
@@ -270,13 +277,16 @@ class GroundingTrainer(Trainer):
         return str(self._staging or self.recipe.output)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
-        """Write a checkpoint under another name, then rename it: a kill leaves a whole one or none."""
+        """Write a checkpoint under another name, then rename it: a kill leaves a whole one or none.
+
+        Raises:
+            UserError: a loss since the last log is not finite.
+        """
         run = Path(self.recipe.output)
         name = f"{PREFIX_CHECKPOINT_DIR}-{self.state.global_step}"
         if (run / name).is_dir():
             return
-        if not bool(self._sums.isfinite().all()):
-            raise FloatingPointError(f"step {self.state.global_step}: the losses are not finite: {self._sums.tolist()}")
+        self._check_finite(dict(zip(PARTS, self._sums.tolist(), strict=True)))
         self._staging = run / "unfinished"
         if self.args.should_save:
             shutil.rmtree(self._staging, ignore_errors=True)
