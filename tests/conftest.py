@@ -4,10 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 from PIL import Image, ImageDraw
 
+import mglmm
 from mglmm.grounding import PHRASE_END, PHRASE_START
+from mglmm.model import decoding
+from mglmm.predict import Predictor
 
 # A busy machine is no reason to fail; on CI a change is judged by the same examples every time.
 settings.register_profile("mglmm", deadline=None, derandomize="CI" in os.environ)
@@ -27,6 +31,31 @@ def tiny_model_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     processor.save_pretrained(folder)
     return folder
+
+
+@pytest.fixture
+def sure(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
+    """A model without constraints that answers everything as LISA does: "Sure, it is [SEG].", without a phrase."""
+    predictor = mglmm.load(tiny_model_dir, device="cpu")
+    tokenizer = predictor.processor.tokenizer
+    said = [*tokenizer("Sure, it is [SEG].", add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+
+    class Script(decoding.Markup):
+        """Its state is how much has been said, and only what comes next may come."""
+
+        def __init__(self, model: torch.nn.Module, constrained: bool):
+            super().__init__(model, constrained=False)
+            self.scores = torch.full((len(said) + 1, self.scores.shape[1]), -torch.inf)
+            self.scores[range(len(said)), said] = 0.0
+
+        def begin(self, num_left: int) -> int:
+            return 0
+
+        def follow(self, state: int, token: int, num_left: int) -> int:
+            return state + 1
+
+    monkeypatch.setattr(decoding, "Markup", Script)
+    return predictor
 
 
 @pytest.fixture

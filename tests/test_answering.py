@@ -13,7 +13,7 @@ from benchmarks import script
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Words
+from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Unnamed, Words
 from mglmm.predict import Predictor, load
 from mglmm.schema import GroundedText, UserError
 from mglmm.segmenting import Picture
@@ -337,3 +337,25 @@ def test_raw_text_comes_token_by_token(predictor: Predictor) -> None:
             assert text.raw == decode_answer(tokenizer, ids[:count])
             assert text.raw.startswith(before.rstrip("\ufffd")) or grounding.SEG in text.raw
             before = text.raw
+
+
+def test_a_mask_without_a_phrase_is_told_and_stays_in_the_chat(sure: Predictor, picture: Image.Image) -> None:
+    """The next turn's prompt holds the `[SEG]`, so that the model knows what it has pointed at."""
+    prompts: list[list[tuple[str, str | None]]] = []
+    ids_of = sure.processor.conversation_ids
+
+    def _noted(turns: list[tuple[str, str | None]], **options: Any) -> Any:
+        prompts.append(list(turns))
+        return ids_of(turns, **options)
+
+    sure.processor.conversation_ids = _noted
+    chat = sure.chat(picture)
+    *parts, first = chat.stream("Segment the disc.")
+    assert isinstance(first, ImagePrediction)
+    assert (first.answer.text, first.answer.spans, first.num_invalid) == ("Sure, it is.", (), 1)
+    [mask] = [part for part in parts if isinstance(part, Unnamed)]
+    assert (mask.place, mask.segment) == (11, first.segments[0])
+    assert first.segments[0].label == "" and first.segments[0].area > 0
+    second = chat.ask("And where?")
+    assert prompts[-1] == [("Segment the disc.", "Sure, it is [SEG]."), ("And where?", None)]
+    assert len(second.segments) == 1

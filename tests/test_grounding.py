@@ -47,6 +47,49 @@ def test_any_string_is_parsed(marked: str) -> None:
     assert list(parsed.text.segment_ids) == owned
 
 
+@given(grounded_texts(), st.lists(st.integers(0, 40), max_size=4))
+def test_segs_without_a_phrase_keep_their_places(grounded: GroundedText, places: list[int]) -> None:
+    places = sorted(len(grounded.text[:place].rstrip()) for place in places)
+    parsed = parse(render(grounded, places))
+    assert (parsed.text.text, [(s.start, s.end) for s in parsed.text.spans]) == (
+        grounded.text,
+        [(s.start, s.end) for s in grounded.spans],
+    )
+    assert [place for _, place in parsed.unnamed] == places
+    assert parsed.num_invalid == len(places)
+
+
+@given(st.lists(tags, max_size=14).map("".join))
+def test_every_seg_is_somewhere(marked: str) -> None:
+    parsed = parse(marked)
+    assert [k for k, _ in parsed.unnamed] == [k for k, span in enumerate(parsed.seg_spans) if span is None]
+    again = parse(render(parsed.text, [place for _, place in parsed.unnamed]))
+    assert (again.text.text, again.text.phrases) == (parsed.text.text, parsed.text.phrases)
+    assert [place for _, place in again.unnamed] == sorted(place for _, place in parsed.unnamed)
+
+
+@pytest.mark.parametrize(
+    ("marked", "places"),
+    [
+        ("Sure, it is [SEG].", [11]),
+        ("[SEG] A cat [SEG]", [0, 5]),
+        ("[SEG] [SEG]", [0, 0]),
+        ("It is <p> the [SEG] cat </p> [SEG] here", [9]),
+        ("It is <p> the cat [SEG]", [13]),
+    ],
+)
+def test_places_of_segs_without_a_phrase(marked: str, places: list[int]) -> None:
+    parsed = parse(marked)
+    assert [place for _, place in parsed.unnamed] == places
+    if "<p>" not in marked or "</p>" in marked:
+        assert render(parsed.text, places).strip() == marked
+
+
+def test_a_place_outside_the_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="character 4 is not in the text of 3 characters"):
+        render(GroundedText(text="cat"), [4])
+
+
 @pytest.mark.parametrize(
     ("marked", "text", "num_invalid", "phrases"),
     [

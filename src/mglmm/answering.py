@@ -4,13 +4,15 @@ Answers that are on their way together share every pass of the language model an
 a picture (what has been read of a conversation about it, what the grounding encoder sees) is not worked out again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from itertools import islice
 
 import torch
 
 from mglmm import grounding
+from mglmm.grounding import Parsed
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.conversation import AnswerText
 from mglmm.model.decoding import Decoding, Prefix, Row, num_shared
@@ -50,7 +52,15 @@ class Grounded:
     segments: tuple[Segment, ...]
 
 
-Event = Words | Grounded | ImagePrediction
+@dataclass(frozen=True)
+class Unnamed:
+    """A mask that no phrase is tied to is there: its `[SEG]` stands at `place` of the plain text so far."""
+
+    place: int
+    segment: Segment
+
+
+Event = Words | Grounded | Unnamed | ImagePrediction
 """What a streamed answer is made of; the last one is the whole prediction.
 
 The prediction counts: where markup is not constrained and comes out malformed, what was told before may differ from it.
@@ -86,8 +96,8 @@ class Answer:
     """Tokens that `text` knows."""
     said: str = ""
     """Plain text that has been told in events."""
-    num_spans: int = 0
-    """Phrases that have been told in events."""
+    num_told: int = 0
+    """Phrases, and masks without one, that have been told in events."""
 
     def read(self) -> None:
         """Take in the tokens that are new."""
@@ -95,18 +105,35 @@ class Answer:
             self.text.add(token)
         self.num_read = len(self.row.answer)
 
-    def tell(self, answer: GroundedText) -> Iterable[Event]:
-        """What is new of the answer so far: words, and phrases that have their masks."""
-        text = answer.text if self.row.ended else _settled(answer)
+    def tell(self, parsed: Parsed) -> Iterable[Event]:
+        """What is new of the answer so far: words, phrases that have their masks, and masks without a phrase."""
+        text = parsed.text.text if self.row.ended else _settled(parsed.text)
         if text.startswith(self.said) and text != self.said:
             yield Words(text[len(self.said) :])
             self.said = text
-        for span in answer.spans[self.num_spans :]:
+        for event in islice(groundings(parsed.text, parsed.unnamed, self.segments), self.num_told, None):
             # its last character may not all have come
-            if span.end > len(self.said) or span.segment_ids[-1] > len(self.segments):
+            if (event.span.end if isinstance(event, Grounded) else event.place) > len(self.said):
                 return
-            yield Grounded(span, tuple(self.segments[i - 1] for i in span.segment_ids))
-            self.num_spans += 1
+            yield event
+            self.num_told += 1
+
+
+def groundings(
+    answer: GroundedText, unnamed: Sequence[tuple[int, int]], segments: Sequence[Segment]
+) -> Iterator[Grounded | Unnamed]:
+    """What the answer points at, in reading order, up to where masks are not there yet; segment ids count from 1.
+
+    `unnamed`: (segment id, place), see `grounding.Parsed`.
+    """
+    spans = {span.segment_ids[0]: span for span in answer.spans}
+    places = dict(unnamed)
+    for first in sorted([*spans, *places]):
+        ids = spans[first].segment_ids if first in spans else (first,)
+        if ids[-1] > len(segments):
+            return
+        own = tuple(segments[number - 1] for number in ids)
+        yield Grounded(spans[first], own) if first in spans else Unnamed(places[first], own[0])
 
 
 Told = tuple[Answer, Event | BaseException]
@@ -262,8 +289,7 @@ class Answering:
         events: list[Told] = []
         for answer in [answer for answer in answers if answer.prediction is None]:
             if answer.question.streamed:
-                text, _ = grounded_answer(answer.text.raw)
-                events += [(answer, event) for event in answer.tell(text)]
+                events += [(answer, event) for event in answer.tell(grounded_answer(answer.text.raw))]
             if answer.row.ended and len(answer.segments) == len(answer.row.states):
                 answer.prediction = self._prediction(answer)
                 events.append((answer, answer.prediction))
@@ -308,7 +334,7 @@ class Answering:
     def _add(self, answers: Sequence[Answer], made: Sequence[Sequence[Found]]) -> None:
         """Masks that have been made become segments of their answers."""
         for answer, found in zip(answers, made, strict=True):
-            text, _ = grounded_answer(answer.text.raw)
+            text = grounded_answer(answer.text.raw).text
             phrases = {i: p for s, p in zip(text.spans, text.phrases, strict=True) for i in s.segment_ids}
             for number, (rle, score) in enumerate(found, start=len(answer.segments) + 1):
                 answer.segments.append(Segment(id=number, rle=rle, label=phrases.get(number, ""), score=score))
@@ -320,16 +346,17 @@ class Answering:
             raise ValueError(
                 f"{raw.count(grounding.SEG)} {grounding.SEG} in the answer but {len(answer.segments)} masks"
             )
-        text, num_invalid = grounded_answer(raw)
+        parsed = grounded_answer(raw)
         return ImagePrediction(
             sample_id=question.picture.name,
             turn_index=len(question.conversation) - 1,
             size=(question.picture.image.height, question.picture.image.width),
             instruction=question.conversation[-1][0],
-            answer=text,
+            answer=parsed.text,
             segments=tuple(answer.segments),
-            num_invalid=num_invalid,
+            num_invalid=parsed.num_invalid,
             image=question.picture.image,
+            unnamed=parsed.unnamed,
         )
 
     def _check_length(self, conversation: Conversation) -> None:

@@ -7,6 +7,7 @@ language model learns, `parse` reads back whatever a language model wrote.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from mglmm.schema import GroundedText, Span
 
@@ -23,42 +24,55 @@ class Parsed:
     """What `parse` found in a text.
 
     `num_invalid`: number of malformed places. `seg_spans`: for each `[SEG]` in reading order the index of its span in
-    `text.spans`, or None if it stands behind no phrase.
+    `text.spans`, or None if it stands behind no phrase. `unnamed`: those that do, in reading order: (segment id, where
+    the word before the `[SEG]` ends in the plain text).
     """
 
     text: GroundedText
     num_invalid: int
     seg_spans: list[int | None]
+    unnamed: tuple[tuple[int, int], ...]
 
 
-def render(grounded: GroundedText) -> str:
+def render(grounded: GroundedText, unnamed: Sequence[int] = ()) -> str:
     """The text with markup: each span becomes `<p> phrase </p>` and one ` [SEG]` for each of its segments.
+
+    `unnamed`: ends of words, in characters of the plain text, behind which a `[SEG]` stands that belongs to no phrase.
 
     Raises:
         ValueError: the plain text holds something that reads as a tag, or a phrase is blank; neither could be parsed.
+            A place of `unnamed` is not in the text.
 
     >>> render(GroundedText(text="Here is the cat.", spans=(Span(start=8, end=15, segment_ids=(3, 4)),)))
     'Here is <p> the cat </p> [SEG] [SEG].'
+    >>> render(GroundedText(text="Sure, it is."), [11])
+    'Sure, it is [SEG].'
     """
     tag = _ANY_TAG.search(grounded.text)
     if tag:
         raise ValueError(f"plain text must hold no markup, but has {tag[0]!r} at character {tag.start()}")
-    pieces, end = [], 0
+    for place in unnamed:
+        if not 0 <= place <= len(grounded.text):
+            raise ValueError(f"character {place} is not in the text of {len(grounded.text)} characters")
+    # at the very start the space stands behind the tag, as `parse` expects it
+    pieces, end = [f"{SEG} "] * sum(place == 0 for place in unnamed), 0
     for span, phrase in zip(grounded.spans, grounded.phrases, strict=True):
         if not phrase.strip():
             raise ValueError(f"the phrase at characters [{span.start}, {span.end}) is blank")
-        pieces += [grounded.text[end : span.start], f"{PHRASE_START} {phrase} {PHRASE_END}"]
+        marked = _with_segs(grounded.text, span.start, span.end, unnamed)
+        pieces += [_with_segs(grounded.text, end, span.start, unnamed), f"{PHRASE_START} {marked} {PHRASE_END}"]
         pieces += [f" {SEG}"] * len(span.segment_ids)
         end = span.end
-    return "".join([*pieces, grounded.text[end:]])
+    return "".join([*pieces, _with_segs(grounded.text, end, len(grounded.text), unnamed)])
 
 
 def parse(marked: str, segment_ids: Sequence[int] | None = None) -> Parsed:
     """The plain text and spans of a text with markup; the k-th `[SEG]` is segment `segment_ids[k]` (default: k).
 
     Reads any string. Each of these is one malformed place, removed from the text without a span: `<p>` that is never
-    closed or holds another `<p>` (the inner one counts), `</p>` without `<p>`, a blank phrase, a phrase without
-    `[SEG]`, `[SEG]` without a phrase right before it, and a tag that is split by whitespace or in the wrong case.
+    closed or holds another `<p>` (the inner one counts), `</p>` without `<p>`, a blank phrase (with its first `[SEG]`),
+    a phrase without `[SEG]`, `[SEG]` without a phrase right before it, and a tag that is split by whitespace or in the
+    wrong case. Where a `[SEG]` without a phrase stood is kept (`Parsed.unnamed`).
     `parse(render(x), x.segment_ids).text == x`.
 
     Raises:
@@ -92,6 +106,12 @@ def strip(marked: str) -> str:
     return parse(marked).text.text
 
 
+def _with_segs(text: str, start: int, end: int, places: Sequence[int]) -> str:
+    """Characters `[start, end)` with ` [SEG]` at the places among them, but for one at `start`."""
+    cuts = [start, *sorted(place for place in places if start < place <= end), end]
+    return f" {SEG}".join(text[one:other] for one, other in pairwise(cuts))
+
+
 def _is_opening(tag: str) -> bool:
     return tag[0] == "<" and "/" not in tag
 
@@ -116,6 +136,8 @@ class _Reader:
     """The phrase that a `[SEG]` right here would belong to."""
     phrases: list[_Phrase] = field(default_factory=list)
     num_segs: int = 0
+    unnamed: list[tuple[int, int]] = field(default_factory=list)
+    """Which `[SEG]` stand behind no phrase, and where in the text."""
     num_invalid: int = 0
 
     def words(self, words: str) -> None:
@@ -124,7 +146,7 @@ class _Reader:
             self.gap += words
             return
         self._leave_phrase()
-        if not self.text and self.num_invalid:  # no space is left over from a bad tag at the very start
+        if not self.text and self.num_invalid and self.opened is None:  # no space is left over from a bad tag
             words = words.removeprefix(" ")
         self.text += words
 
@@ -157,11 +179,13 @@ class _Reader:
         spans = [Span(start=p.start, end=p.end, segment_ids=tuple(ids[k] for k in p.segs)) for p in self.phrases]
         # taking tags out can join what is left into a new one; brackets of the same length keep the spans in place
         text, num_joined = _ANY_TAG.subn(lambda m: f"({m[0][1:-1]})", self.text)
-        return Parsed(GroundedText(text=text, spans=tuple(spans)), self.num_invalid + num_joined, seg_spans)
+        unnamed = tuple((ids[k], place) for k, place in self.unnamed)
+        return Parsed(GroundedText(text=text, spans=tuple(spans)), self.num_invalid + num_joined, seg_spans, unnamed)
 
     def _seg(self) -> None:
         if self.last is None:
             self.num_invalid += 1
+            self.unnamed.append((self.num_segs, len(self.text.rstrip())))
         else:
             self.last.segs.append(self.num_segs)
             self.gap = ""
@@ -172,10 +196,11 @@ class _Reader:
         if self.last is None:
             return
         if not self.text[self.last.start :].strip():
-            self.num_invalid += 1
+            self.num_invalid += max(1, len(self.last.segs))
             self.text = self.text[: self.last.start]
             if self.text.endswith(" ") and (not self.phrases or self.phrases[-1].end < len(self.text)):
                 self.text = self.text[:-1]  # the space before what is left out; the one behind it stays
+            self.unnamed += [(k, len(self.text.rstrip())) for k in self.last.segs]
         elif not self.last.segs:
             self.num_invalid += 1
         else:

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Words
+from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Unnamed, Words
 from mglmm.images import ImageSource, load_image
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.errors import first_line
@@ -16,7 +16,7 @@ from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, UserError
 from mglmm.segmenting import Picture
 
-__all__ = ["Chat", "Event", "Grounded", "ImagePrediction", "Predictor", "Words", "load"]
+__all__ = ["Chat", "Event", "Grounded", "ImagePrediction", "Predictor", "Unnamed", "Words", "load"]
 
 MAX_NEW_TOKENS = 512
 """Limit of an answer. Source: the published MGSC evaluation (docs/papers.md)."""
@@ -117,6 +117,8 @@ class Predictor:
     def stream(self, image: ImageSource, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[Event]:
         """The answer as it comes: its words, each closed phrase with its masks, at last the whole prediction.
 
+        A model whose markup is not constrained may write `[SEG]` without a phrase: its mask comes as `Unnamed`.
+
         Raises:
             UserError: as `ask`.
         """
@@ -170,7 +172,7 @@ class Chat:
                     raise event
                 if isinstance(event, ImagePrediction):
                     self.turns.append(event)
-                    self._history.append((event.instruction, grounding.render(event.answer)))
+                    self._history.append((event.instruction, event.marked))
                     yield event
                     return
                 yield event

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from pydantic import ConfigDict, Field
 
-from mglmm import viz
+from mglmm import grounding, viz
 from mglmm.schema import GroundedText, Prediction, UserError
 
 if TYPE_CHECKING:
@@ -20,11 +20,20 @@ _LEGIBLE_SIDE_PX = 640
 
 
 class ImagePrediction(Prediction):
-    """A prediction that also holds the upright picture (mode RGB); `to_json` leaves the picture out."""
+    """A prediction that also holds the upright picture (mode RGB) and the places of masks that no phrase is tied to.
+
+    `to_json` leaves both out. `unnamed`: (segment id, where its `[SEG]` stands in the text), see `grounding.Parsed`.
+    """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
 
     image: Image.Image = Field(exclude=True, repr=False)
+    unnamed: tuple[tuple[int, int], ...] = Field((), exclude=True, repr=False)
+
+    @property
+    def marked(self) -> str:
+        """The answer with its markup, as a conversation goes on with it."""
+        return grounding.render(self.answer, [place for _, place in self.unnamed])
 
     def overlay(self, *, labels: bool = True) -> Image.Image:
         """The picture with the masks; enlarged by a whole factor if its longer side is below 640 pixels."""

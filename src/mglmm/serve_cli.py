@@ -49,7 +49,9 @@ def add_command(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> a
     for name, field in Limits.model_fields.items():
         option = f"--{name.replace('_', '-')}"
         if name == "image_hosts":
-            command.add_argument("--image-host", dest=name, action="append", default=[], help=field.description)
+            command.add_argument(
+                "--image-host", dest=name, metavar="HOST", action="append", default=[], help=field.description
+            )
             continue
         kind = number_above_zero if field.annotation is float else whole if name == "max_waiting" else positive
         said = f"{field.description} (default: %(default)s)"

@@ -1,5 +1,6 @@
 """Several processes, here as threads with a barrier between them, ask the same as one."""
 
+import json
 import os
 import subprocess
 import sys
@@ -59,11 +60,18 @@ def test_asking_without_accelerate_is_told(monkeypatch):
         asking.processes()
 
 
+@pytest.fixture
+def batch_by_batch(monkeypatch):
+    """Few questions make several runs."""
+    monkeypatch.setattr(asking, "BATCHES_A_RUN", 1)
+
+
 def text(out):
     return (out / PREDICTIONS_NAME).read_text()
 
 
 @pytest.mark.parametrize("num_processes", [2, 3, 7])
+@pytest.mark.usefixtures("batch_by_batch")
 def test_several_processes_answer_what_one_does(num_processes, monkeypatch, tmp_path):
     together(monkeypatch, tmp_path / "one", [Fake(change=wrong)])
     fakes = [Fake(change=wrong) for _ in range(num_processes)]
@@ -75,6 +83,7 @@ def test_several_processes_answer_what_one_does(num_processes, monkeypatch, tmp_
     assert [fake.num_asked for fake in fakes] == shares
 
 
+@pytest.mark.usefixtures("batch_by_batch")
 def test_a_kill_in_one_process_loses_nothing(monkeypatch, tmp_path):
     together(monkeypatch, tmp_path / "one", [Fake(change=wrong)])
     raised = together(monkeypatch, tmp_path / "many", [Fake(change=wrong), Fake(change=wrong, patience=2)])
@@ -86,6 +95,40 @@ def test_a_kill_in_one_process_loses_nothing(monkeypatch, tmp_path):
     fake = Fake(change=wrong)
     together(monkeypatch, tmp_path / "many", [fake])
     assert fake.num_asked == 2 and text(tmp_path / "many") == text(tmp_path / "one")
+
+
+def test_a_run_of_batches_is_asked_in_one_go(monkeypatch, tmp_path):
+    """So that an answer that ends makes room for the next question, not for the next batch."""
+    asked = []
+
+    class Noting(Fake):
+        def ask_many(self, questions, *, batch_size, max_new_tokens):
+            asked.append((len(questions), batch_size))
+            return super().ask_many(questions, batch_size=batch_size, max_new_tokens=max_new_tokens)
+
+    together(monkeypatch, tmp_path / "one", [Noting()])
+    assert asked == [(8, 2), (2, 2)]
+    together(monkeypatch, tmp_path / "two", [Noting(), Noting()])
+    assert sorted(asked[2:]) == [(2, 2), (8, 2)]
+    assert text(tmp_path / "one") == text(tmp_path / "two")
+
+
+def test_a_longer_run_is_put_in_order_in_one_go(tmp_path):
+    """The order is gone through as a whole, not once for each answer that is in the file."""
+
+    class Counting(list):
+        num_gone_through = 0
+
+        def __iter__(self):
+            Counting.num_gone_through += 1
+            return super().__iter__()
+
+    lines = [json.dumps({"sample_id": f"s{k}"}) for k in range(100)]
+    path = tmp_path / PREDICTIONS_NAME
+    path.write_text("\n".join(lines[::-1]) + "\n")
+    asking.arrange(path, Counting((f"s{k}", 0) for k in range(50)))
+    assert path.read_text().splitlines()[:50] == lines[:50]
+    assert Counting.num_gone_through <= 3
 
 
 def test_shares_are_taken_in_once(monkeypatch, tmp_path):

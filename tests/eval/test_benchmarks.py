@@ -106,7 +106,7 @@ class Truthful(Fake):
         self.truths = iter([q.truth() for q in benchmark.questions(samples)])
         self.change, self.num_asked = change, 0
 
-    def ask_many(self, questions, *, max_new_tokens):
+    def ask_many(self, questions, *, batch_size, max_new_tokens):
         self.num_asked += len(questions)
         found = [self.change(next(self.truths)) for _ in questions]
         assert [f.instruction for f in found] == [text for _, text in questions]

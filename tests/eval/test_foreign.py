@@ -495,3 +495,23 @@ def test_runs_given_as_lengths_are_compressed():
     assert checked_rle({"size": [8, 9], "counts": runs}) == rle
     with pytest.raises(ValueError, match="fill 8 x 9"):
         checked_rle({"size": [8, 9], "counts": [*runs, 1]})
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "predictions", "option"),
+    [
+        ("caption", "results.json", ["--no-captions"]),
+        ("caption", "results.json", ["--text-similarity", "minilm"]),
+        ("panoptic", "results.json", ["--classes", "classes.json"]),
+        ("panoptic", "results.json", ["--text-similarity", "minilm"]),
+        ("panoptic", "results.json", ["--partial"]),
+        ("mgsc", "folder", ["--partial"]),
+        ("mgsc", "folder", ["--no-target-pixels", "5"]),
+        ("mgsc", "predictions.jsonl", ["--partial"]),
+    ],
+)
+def test_options_without_effect_are_refused(benchmark, predictions, option, tmp_path, capsys):
+    files = ["--truth", str(tmp_path / "truth"), "--predictions", str(tmp_path / predictions)]
+    assert cli.main(["score", benchmark, *files, *option, "--out", str(tmp_path / "out")]) == 2
+    assert f"{predictions}: {option[0]} has no effect on the scores of such files" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()

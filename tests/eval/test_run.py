@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mglmm.eval import run
+from mglmm.eval import asking, run
 from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark, generalized_groups, mgsc_groups
 from mglmm.eval.samples import Inputs, SampleSet
 from mglmm.eval.scorers import Measures
@@ -64,7 +64,7 @@ class Fake:
         self.known = {(samples.image(q.sample_index).tobytes(), q.turn.instruction): q.truth() for q in questions}
         self.change, self.patience, self.num_asked = change, patience, 0
 
-    def ask_many(self, questions, *, max_new_tokens):
+    def ask_many(self, questions, *, batch_size, max_new_tokens):
         if self.patience is not None and self.num_asked >= self.patience:
             raise KeyboardInterrupt
         self.num_asked += len(questions)
@@ -139,7 +139,8 @@ def test_report_shows_the_worst(tmp_path):
         assert picture.width > 2 * 480
 
 
-def test_a_killed_run_goes_on(tmp_path):
+def test_a_killed_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(asking, "BATCHES_A_RUN", 1)  # few questions make several runs
     straight = evaluated(tmp_path / "straight", Fake(change=wrong))
     with pytest.raises(KeyboardInterrupt):
         evaluated(tmp_path / "killed", Fake(change=wrong, patience=6))
@@ -192,10 +193,10 @@ def test_nothing_is_dropped_from_a_denominator(tmp_path):
 
 def test_a_model_must_answer_every_question(tmp_path):
     class Lazy:
-        def ask_many(self, questions, *, max_new_tokens):
+        def ask_many(self, questions, *, batch_size, max_new_tokens):
             return []
 
-    with pytest.raises(ValueError, match="0 answers to 3 questions"):
+    with pytest.raises(ValueError, match="0 answers to 10 questions"):
         evaluated(tmp_path, Lazy())
 
 

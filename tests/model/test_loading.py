@@ -169,6 +169,8 @@ def test_layers_that_do_not_fit_stay_on_the_disk(
     places = spread.hf_device_map
     assert {places[name] for name in KEPT_WHOLE if name in places} == {"cpu"}
     assert "disk" in places.values()
+    assert any(value.is_meta for value in spread.state_dict().values())
+    assert weights_fingerprint(spread) == weights_fingerprint(model)
     assert answer(model_dir, device="auto", dtype="float32").answer == asked.answer
 
 

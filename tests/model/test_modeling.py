@@ -420,9 +420,9 @@ def test_constrained_markup_is_always_well_formed(talkative, processor, limit) -
     )
     for ids, masks in zip(output.sequences.tolist(), output.mask_logits, strict=True):
         raw = processor.decode_answer(ids)
-        text, num_invalid = grounded_answer(raw)
-        assert num_invalid == 0, raw
-        assert len(text.segment_ids) == len(masks)
+        parsed = grounded_answer(raw)
+        assert parsed.num_invalid == 0, raw
+        assert len(parsed.text.segment_ids) == len(masks)
 
 
 def test_a_pixel_belongs_to_a_mask_above_the_saved_threshold(tmp_path) -> None:

@@ -102,6 +102,7 @@ def test_every_limit_is_an_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["serve", "--help"])
     said = " ".join(capsys.readouterr().out.split())
+    assert "--image-host HOST " in said
     for name, value in Limits().model_dump().items():
         assert (f"--{name.replace('_', '-')}" if value else "--image-host") in said
         assert not value or f"(default: {value})" in said

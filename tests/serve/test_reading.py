@@ -21,6 +21,7 @@ GROUNDED = {
         "phrases": [{"index": 0, "text": "a cat", "start": 8, "end": 13, "masks": [{"id": 1, "rle": {}}, {"id": 2}]}],
     },
 }
+UNNAMED = {"index": 0, "text": "", "start": 11, "end": 11, "masks": [{"id": 1}]}
 MARKED = "Here is <p> a cat </p> [SEG] [SEG]."
 
 
@@ -72,6 +73,25 @@ def test_turns() -> None:
 )
 def test_earlier_answers_keep_their_masks(answer: dict[str, Any]) -> None:
     assert asked(messages=[user(), answer, user()]).turns[0][1] == MARKED
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"content": "Sure, it is.", "grounding": {"phrases": [UNNAMED]}},
+        {"content": "{}", "grounding": {"text": "Sure, it is.", "phrases": [UNNAMED]}},
+        {"content": "Sure, it is [SEG]."},
+    ],
+)
+def test_earlier_answers_keep_masks_without_a_phrase(answer: dict[str, Any]) -> None:
+    found = asked(messages=[user(), {"role": "assistant", **answer}, user("Where?")])
+    assert found.turns[0][1] == "Sure, it is [SEG]."
+
+
+def test_a_mask_behind_the_end_of_the_text_is_refused() -> None:
+    answer = {"role": "assistant", "content": "Sure.", "grounding": {"phrases": [UNNAMED]}}
+    error = refusal(messages=[user(), answer, user("Where?")]).body.error
+    assert error.param == "messages.1.grounding" and "character 11 is not in the text of 5" in error.message
 
 
 def test_earlier_answers_without_grounding_are_words() -> None:

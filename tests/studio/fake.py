@@ -9,14 +9,14 @@ import numpy as np
 from PIL import Image
 
 from mglmm.engine import EngineClosedError, Listener
-from mglmm.predict import Grounded, ImagePrediction, Words
+from mglmm.predict import Grounded, ImagePrediction, Unnamed, Words
 from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
 
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 as shares of the picture."""
 
 Script = Sequence[str | tuple[str, Box]]
-"""Texts, and phrases with the ellipse inside a box as their mask."""
+"""Texts, and phrases (empty: a mask without one) with the ellipse inside a box as their mask."""
 
 SCENE: Script = (
     "This is a quiet place. In the background we see ",
@@ -49,12 +49,17 @@ WHEEL: Script = (
 )
 
 
+SURE: Script = ("Sure, it is", ("", (0.2, 0.4, 0.8, 0.9)), ".")
+
+
 def script_for(instruction: str) -> Script:
     """What is said to an instruction."""
     if "wheel" in instruction:
         return WHEEL
     if "red car" in instruction:
         return CAR
+    if "sure" in instruction:
+        return SURE
     if "describe" in instruction.lower():
         return SCENE
     return ("Café 🙂: here is ", ("the 🌳 tree", (0.82, 0.2, 0.98, 0.7)), ".")
@@ -116,7 +121,7 @@ class FakeEngine:
         if "crash" in instruction:
             ticket.on_event(RuntimeError("the graphics card is on fire"))
             return
-        text, spans, segments = "", [], []
+        text, spans, segments, places = "", [], [], []
         for piece in script_for(instruction):
             said, box = (piece, None) if isinstance(piece, str) else piece
             start = len(text)
@@ -127,6 +132,10 @@ class FakeEngine:
                 ticket.on_event(Words(bit))
             if box:
                 segments.append(segment(len(segments) + 1, said, box, image.size))
+                if not said:
+                    places.append((len(segments), len(text)))
+                    ticket.on_event(Unnamed(len(text), segments[-1]))
+                    continue
                 spans.append(Span(start=start, end=len(text), segment_ids=(len(segments),)))
                 ticket.on_event(Grounded(spans[-1], (segments[-1],)))
         if "loud" in instruction:  # the whole answer is not what was streamed
@@ -136,7 +145,13 @@ class FakeEngine:
         ticket.ended = True
         ticket.on_event(
             ImagePrediction(
-                sample_id="", size=size, instruction=instruction, answer=answer, segments=tuple(segments), image=image
+                sample_id="",
+                size=size,
+                instruction=instruction,
+                answer=answer,
+                segments=tuple(segments),
+                image=image,
+                unnamed=tuple(places),
             )
         )
 

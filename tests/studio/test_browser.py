@@ -128,6 +128,16 @@ def test_ask_and_see(page: Page) -> None:
     assert label == "a street.png, with masks of the sky, a wide meadow, a red car, a tree"
 
 
+def test_a_mask_without_a_phrase_is_shown(page: Page, studio: Studio) -> None:
+    for _ in range(2):
+        page.fill("#instruction", "sure")
+        page.click("#send")
+        page.wait_for_selector("#send:visible")
+        page.wait_for_selector(".facts:has-text('1 mask')")
+        assert page.locator("#tree button span").all_inner_texts() == ["(no phrase)"]
+    assert studio.engine.asked[-1][0] == ("sure", "Sure, it is [SEG].")
+
+
 @pytest.mark.slow
 def test_words_and_masks_come_while_the_answer_streams(page: Page, studio: Studio) -> None:
     studio.engine.pace = 0.15

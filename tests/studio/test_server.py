@@ -70,6 +70,13 @@ def test_an_answer_is_told_bit_by_bit(studio: Studio, picture_file: Path) -> Non
     assert [s for e in events if e["kind"] == "grounded" for s in e["segments"]] == events[-1]["segments"]
 
 
+def test_a_mask_without_a_phrase_is_told(studio: Studio, picture_file: Path) -> None:
+    events = ask(studio, {"picture": upload(studio, picture_file), "instruction": "sure", "first_segment_id": 5})
+    [mask] = [segment for event in events if event["kind"] == "unnamed" for segment in event["segments"]]
+    assert mask["id"] == 5 and events[-1]["answer"] == {"text": "Sure, it is.", "spans": []}
+    assert events[-1]["segments"] == [mask] and events[-1]["unnamed"] == [11]
+
+
 def test_what_a_question_lacks_is_said(studio: Studio, picture_file: Path) -> None:
     assert ask(studio, {"picture": "unknown", "instruction": "what?"}) == [{"kind": "unknown_picture"}]
     (event,) = ask(studio, {"instruction": "what?"})

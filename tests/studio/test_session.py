@@ -125,6 +125,12 @@ def test_what_was_said_before_has_limits(turns: list[dict[str, Any]], told: str)
     assert str(error.value).startswith("the question") and told in str(error.value)
 
 
+def test_masks_without_a_phrase_stay_in_the_conversation() -> None:
+    said = {"instruction": "where?", "answer": {"text": "Sure, it is."}, "unnamed": [11]}
+    question = Question.model_validate({"picture": "x", "instruction": "y", "turns": [said]})
+    assert question.conversation() == [("where?", "Sure, it is [SEG]."), ("y", None)]
+
+
 def test_a_focus_is_checked() -> None:
     damaged = CAR.model_dump(mode="json") | {"rle": {"size": SIZE, "counts": "0"}}
     with pytest.raises(ValidationError, match="RLE counts fill 0 pixels of 600"):

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 MAX_NEW_TOKENS = 512
 """Limit of an answer. Source: the published MGSC evaluation."""
 
+BATCHES_A_RUN = 4
+"""Batches whose questions are asked in one go, an answer that ends making room for the next question, before what they
+gave is written; ours: more would only lose more answers to a kill."""
+
 _PATIENCE = timedelta(days=1)
 """How long a process waits for the others: their shares may take very different times."""
 
@@ -37,8 +41,13 @@ _Item = TypeVar("_Item")
 class Answerer(Protocol):
     """What is evaluated; `mglmm.predict.Predictor` is one."""
 
-    def ask_many(self, questions: Sequence[tuple[Image.Image, str]], *, max_new_tokens: int) -> Sequence[Prediction]:
-        """One answer to each (image, instruction), in order; `sample_id` and `turn_index` are filled in here."""
+    def ask_many(
+        self, questions: Sequence[tuple[Image.Image, str]], *, batch_size: int, max_new_tokens: int
+    ) -> Sequence[Prediction]:
+        """One answer to each (image, instruction), in order, `batch_size` of them at a time.
+
+        `sample_id` and `turn_index` are filled in here.
+        """
         ...
 
 
@@ -70,7 +79,8 @@ def generate(
 ) -> int:
     """Answer every question that has no answer in `out` yet; returns how many those were.
 
-    Batches are made before they are dealt out to the processes, so that any number of them asks the same batches.
+    Runs of `BATCHES_A_RUN` batches are made before they are dealt out to the processes, so that any number of them asks
+    the same together.
 
     Raises:
         UserError: the samples have no images, or a file of answers is malformed.
@@ -90,10 +100,12 @@ def generate(
     num_generated = 0
     with PredictionWriter(_share(out, state.process_index)) as writer:
         questions = _noted(tracked(benchmark, samples, limit, f"{benchmark.name}: asking", state.is_main_process), keys)
-        for number, batch in enumerate(batches((q for q in questions if q.key not in known), batch_size)):
-            num_generated += len(batch)
+        unanswered = (q for q in questions if q.key not in known)
+        for number, together in enumerate(batches(unanswered, batch_size * BATCHES_A_RUN)):
+            num_generated += len(together)
             if number % state.num_processes == state.process_index:
-                writer.write(answers(predictor, [(image(q.sample_index), q) for q in batch], max_new_tokens))
+                asked = [(image(q.sample_index), q) for q in together]
+                writer.write(answers(predictor, asked, batch_size, max_new_tokens))
     state.wait_for_everyone()
     if state.is_main_process:
         absorb_shares(out)
@@ -102,7 +114,7 @@ def generate(
 
 
 def answers(
-    predictor: Answerer, asked: Sequence[tuple[Image.Image, Question]], max_new_tokens: int
+    predictor: Answerer, asked: Sequence[tuple[Image.Image, Question]], batch_size: int, max_new_tokens: int
 ) -> list[Prediction]:
     """The model's answers to some questions, marked with what they answer.
 
@@ -110,7 +122,7 @@ def answers(
         ValueError: the model gave another number of answers.
     """
     questions = [(image, question.turn.instruction) for image, question in asked]
-    given = predictor.ask_many(questions, max_new_tokens=max_new_tokens)
+    given = predictor.ask_many(questions, batch_size=batch_size, max_new_tokens=max_new_tokens)
     if len(given) != len(asked):
         raise ValueError(f"the model gave {len(given)} answers to {len(asked)} questions")
     return [
@@ -136,8 +148,8 @@ def absorb_shares(out: Path) -> None:
 def arrange(path: Path, keys: Sequence[Key]) -> None:
     """Put the answers in `path` in the order of `keys`, others behind them; whole or not at all."""
     with PredictionStore(path) as store:
-        known = list(store)
-        order = [*keys, *(key for key in known if key not in set(keys))]
+        known, wanted = list(store), set(keys)
+        order = [*keys, *(key for key in known if key not in wanted)]
         if order == known:
             return
         partial = path.with_name(path.name + ".partial")

@@ -51,10 +51,15 @@ def score_files(
         partial: of COCO caption results, only the images that are answered, as the official evaluator does.
 
     Raises:
-        UserError: no such benchmark, no such files for it, or anything malformed in them; one line that names file,
-            item and field.
+        UserError: no such benchmark, no such files for it, an option that they do not take, or anything malformed in
+            them; one line that names file, item and field.
     """
     benchmark = find(name)
+    given = {
+        "--text-similarity": text_similarity != "lexical", "--no-captions": not captions, "--partial": partial,
+        "--no-target-pixels": no_target_pixels != 1, "--classes": classes is not None,
+    }  # fmt: skip
+    _check_options(name, predictions, [option for option, is_given in given.items() if is_given])
     _make_folder(out)
     run: dict[str, Any] = {"benchmark": name, "truth": [str(path) for path in truth], "predictions": str(predictions)}
     if predictions.suffix == ".jsonl":
@@ -85,6 +90,19 @@ def score_files(
     measured_with = text_similarity if name in GROUNDED else None
     result = {"benchmark": name, **counts, "run": run, "text_similarity": measured_with}
     return _written(out, benchmark, result, scorer, resamples, start)
+
+
+def _check_options(name: str, predictions: Path, given: Sequence[str]) -> None:
+    """Nothing, if the scores of such predictions depend on every option that is given."""
+    if predictions.suffix == ".jsonl":
+        taken = {"--text-similarity", "--no-captions", "--no-target-pixels", "--classes"}
+    elif name in GROUNDED:
+        taken = {"--text-similarity", "--no-captions"}
+    else:
+        taken = {"--partial"} if name in CAPTION else set()
+    for option in given:
+        if option not in taken:
+            raise UserError(f"{predictions}: {option} has no effect on the scores of such files; leave it out")
 
 
 def _make_folder(out: Path) -> None:

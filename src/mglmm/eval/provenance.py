@@ -34,12 +34,19 @@ def git_revision() -> str | None:
 def weights_fingerprint(model: Any) -> str:
     """16 hex digits that change when the weights of `model` (a torch module) do; the same on every device."""
     digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
+    for name, value in model.state_dict().items():
+        tensor = _offloaded(model, name) if value.is_meta else value
         plain = tensor.dequantize() if type(tensor).__module__.startswith("torchao.") else tensor
         flat = plain.detach().flatten()
         ends = [part.float().cpu().numpy().tobytes() for part in (flat[:_SHOWN_VALUES], flat[-_SHOWN_VALUES:])]
         digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode() + b"".join(ends))
     return digest.hexdigest()[:16]
+
+
+def _offloaded(model: Any, name: str) -> Any:
+    """A tensor of the state that accelerate keeps elsewhere until it is needed."""
+    owner, _, own_name = name.rpartition(".")
+    return model.get_submodule(owner)._hf_hook.weights_map[own_name]
 
 
 def _version(name: str) -> str | None:

@@ -112,8 +112,7 @@ def ignored(sample: Sample) -> CocoRle | None:
 
 
 def merged_pair(question: Question, prediction: Prediction) -> tuple[CocoRle, CocoRle]:
-    """The union of the masks that the truth and that the prediction names; empty where it names none."""
+    """The union of the masks that the truth names, and of all masks of the prediction, named by a phrase or not."""
     truth = answered(question.turn.answer, question.sample.segments)
-    predicted = answered(prediction.answer, prediction.segments)
     size = question.sample.size
-    return merged([s.rle.to_coco() for s in truth], size), merged([s.rle.to_coco() for s in predicted], size)
+    return merged([s.rle.to_coco() for s in truth], size), merged([s.rle.to_coco() for s in prediction.segments], size)

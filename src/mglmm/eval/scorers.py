@@ -276,9 +276,9 @@ class MultiTargetScorer(Scorer):
     def update(self, question: Question, prediction: Prediction) -> float:
         """Add one answer; returns the mean IoU of its targets."""
         truth = answered(question.turn.answer, question.sample.segments)
-        predicted = answered(prediction.answer, prediction.segments)
         ignore = ignored(question.sample)
-        return self.corrected.update([s.rle.to_coco() for s in truth], [s.rle.to_coco() for s in predicted], ignore)
+        predicted = [segment.rle.to_coco() for segment in prediction.segments]
+        return self.corrected.update([segment.rle.to_coco() for segment in truth], predicted, ignore)
 
 
 class ClassScorer(Scorer):

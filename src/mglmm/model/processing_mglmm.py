@@ -14,7 +14,7 @@ from mglmm import grounding, masks
 from mglmm.model import lmm_processor as own
 from mglmm.model.configuration_mglmm import MGLMMConfig
 from mglmm.model.conversation import Conversation, decode_answer
-from mglmm.schema import GroundedText, Turn
+from mglmm.schema import Turn
 
 ADDED_TOKENS = (
     "<im_start>",
@@ -341,10 +341,9 @@ class MGLMMProcessor(ProcessorMixin):
         return iou_scores.float().clamp(0, 1).tolist()
 
 
-def grounded_answer(raw: str) -> tuple[GroundedText, int]:
-    """The answer with its k-th `[SEG]` owning segment id k + 1, and the number of invalid places in its markup."""
-    parsed = grounding.parse(raw, range(1, raw.count(grounding.SEG) + 1))
-    return parsed.text, parsed.num_invalid
+def grounded_answer(raw: str) -> grounding.Parsed:
+    """The answer, its k-th `[SEG]` owning segment id k + 1."""
+    return grounding.parse(raw, range(1, raw.count(grounding.SEG) + 1))
 
 
 AutoProcessor.register(MGLMMConfig, MGLMMProcessor)

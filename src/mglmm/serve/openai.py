@@ -50,7 +50,10 @@ class Mask(Sent):
 
 
 class Phrase(Sent):
-    """Characters `[start, end)` of the plain text, and what they mean in the picture."""
+    """Characters `[start, end)` of the plain text, and what they mean in the picture.
+
+    Where no phrase is tied to a mask, `text` is empty and `start` and `end` are where the word before it ends.
+    """
 
     index: int
     text: str
@@ -78,7 +81,7 @@ class GivenMask(BaseModel):
 
 
 class GivenPhrase(BaseModel):
-    """A phrase of an earlier answer."""
+    """A phrase of an earlier answer, or masks without one (`start` is `end`)."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 

@@ -167,18 +167,20 @@ def _marked(message: AssistantMessage, param: str) -> str:
     given = message.grounding
     if given is None or not given.phrases:
         parsed = grounding.parse(content)
-        if parsed.num_invalid:
-            said = f"{param}.content: {parsed.num_invalid} places of markup are malformed"
+        # a model may have written [SEG] without a phrase
+        if num_malformed := parsed.num_invalid - len(parsed.unnamed):
+            said = f"{param}.content: {num_malformed} places of markup are malformed"
             raise ApiError(400, said, code="invalid_value", param=f"{param}.content")
-        return grounding.render(parsed.text)
-    counts = [len(phrase.masks) for phrase in given.phrases]
-    ends = [sum(counts[: number + 1]) for number in range(len(counts))]
+        return grounding.render(parsed.text, [place for _, place in parsed.unnamed])
     try:
+        # which masks they are does not matter, only how many
         spans = tuple(
-            Span(start=phrase.start, end=phrase.end, segment_ids=tuple(range(end - count, end)))
-            for phrase, count, end in zip(given.phrases, counts, ends, strict=True)
+            Span(start=phrase.start, end=phrase.end, segment_ids=tuple(range(len(phrase.masks))))
+            for phrase in given.phrases
+            if phrase.start != phrase.end
         )
-        return grounding.render(GroundedText(text=given.text or content, spans=spans))
+        places = [phrase.end for phrase in given.phrases if phrase.start == phrase.end for _ in phrase.masks]
+        return grounding.render(GroundedText(text=given.text or content, spans=spans), places)
     except ValueError as error:
         reason = error.errors()[0]["msg"].removeprefix("Value error, ") if isinstance(error, ValidationError) else error
         said = f"{param}.grounding: {str(reason)[:_MAX_MESSAGE]}"

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mglmm import grounding
-from mglmm.answering import Grounded, Words
-from mglmm.schema import GroundedText, Prediction, Segment, Span
+from mglmm.answering import Grounded, Unnamed, Words, groundings
+from mglmm.prediction import ImagePrediction
+from mglmm.schema import GroundedText, Segment, Span
 from mglmm.serve.openai import (
     Choice,
     Chunk,
@@ -40,7 +41,7 @@ class Said:
         """Whether `content` is the plain text, so that it can be sent as it comes."""
         return self.asked.fields is None and not self.asked.request.markup
 
-    def take(self, event: Words | Grounded) -> Delta:
+    def take(self, event: Words | Grounded | Unnamed) -> Delta:
         """Take in an event; what is new by it for the client."""
         if isinstance(event, Words):
             self.text += event.text
@@ -49,11 +50,11 @@ class Said:
         self.phrases.append(phrase)
         return Delta(grounding=Grounding(phrases=(phrase,)))
 
-    def take_whole(self, prediction: Prediction) -> None:
+    def take_whole(self, prediction: ImagePrediction) -> None:
         """Take in an answer of which nothing has come before."""
-        self.text, by_id = prediction.answer.text, {segment.id: segment for segment in prediction.segments}
-        for span in prediction.answer.spans:
-            self.take(Grounded(span, tuple(by_id[number] for number in span.segment_ids)))
+        self.text = prediction.answer.text
+        for event in groundings(prediction.answer, prediction.unnamed, prediction.segments):
+            self.take(event)
 
     @property
     def content(self) -> str:
@@ -61,7 +62,7 @@ class Said:
         if self.asked.fields is not None:
             values = {"label": self._label(), "caption": self.text.strip(), "confidence": self._confidence()}
             return json.dumps({name: values[name] for name in self.asked.fields}, ensure_ascii=False)
-        return grounding.render(self._grounded()) if self.asked.request.markup else self.text
+        return self._marked() if self.asked.request.markup else self.text
 
     @property
     def grounding(self) -> Grounding:
@@ -70,17 +71,19 @@ class Said:
 
     @property
     def num_masks(self) -> int:
-        """Masks of all phrases."""
+        """All masks."""
         return sum(len(phrase.masks) for phrase in self.phrases)
 
-    def _grounded(self) -> GroundedText:
-        spans = (Span(start=p.start, end=p.end, segment_ids=tuple(mask.id for mask in p.masks)) for p in self.phrases)
-        return GroundedText(text=self.text, spans=tuple(spans))
+    def _marked(self) -> str:
+        named = [(p.start, p.end, tuple(mask.id for mask in p.masks)) for p in self.phrases if p.text]
+        spans = tuple(Span(start=start, end=end, segment_ids=ids) for start, end, ids in named)
+        places = [p.end for p in self.phrases if not p.text]
+        return grounding.render(GroundedText(text=self.text, spans=spans), places)
 
     def _main(self) -> tuple[Phrase, Mask] | None:
-        """The phrase with the largest mask, and that mask."""
+        """The phrase with the largest mask, and that mask; one without a phrase only if there is no other."""
         pairs = [(phrase, mask) for phrase in self.phrases for mask in phrase.masks]
-        return max(pairs, key=lambda pair: pair[1].area, default=None)
+        return max(pairs, key=lambda pair: (bool(pair[0].text), pair[1].area), default=None)
 
     def _label(self) -> str:
         main = self._main()
@@ -130,7 +133,9 @@ def usage(num_prompt: int, num_answer: int) -> Usage:
     return Usage(prompt_tokens=num_prompt, completion_tokens=num_answer, total_tokens=num_prompt + num_answer)
 
 
-def _phrase(index: int, event: Grounded, text: str) -> Phrase:
+def _phrase(index: int, event: Grounded | Unnamed, text: str) -> Phrase:
+    if isinstance(event, Unnamed):
+        return Phrase(index=index, text="", start=event.place, end=event.place, masks=(_mask(event.segment),))
     span = event.span
     masks = tuple(_mask(segment) for segment in event.segments)
     return Phrase(index=index, text=text[span.start : span.end], start=span.start, end=span.end, masks=masks)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from mglmm.answering import Event, Grounded, Words
+from mglmm.answering import Event, Grounded, Unnamed, Words
 from mglmm.engine import Engine, EngineClosedError, Ticket
 from mglmm.schema import UserError
 from mglmm.serve import fetch, pictures
@@ -191,7 +191,7 @@ class Answer:
 
         def _tell(event: Event | BaseException) -> None:
             self._arrived.append(event)
-            if isinstance(event, Words | Grounded):
+            if isinstance(event, Words | Grounded | Unnamed):
                 self._trace.mark("first_word" if isinstance(event, Words) else "first_mask")
             loop.call_soon_threadsafe(self._news.set)
 
@@ -224,7 +224,7 @@ class Answer:
                 raise ApiError(504, "the answer did not come in time; try later", code="timeout") from error
             self._end("time")
             return None
-        if isinstance(event, Words | Grounded):
+        if isinstance(event, Words | Grounded | Unnamed):
             return self.said.take(event)
         if isinstance(event, BaseException):
             self._trace.outcome = "failed"

@@ -32,20 +32,26 @@ _DATA_URL = re.compile(r"^data:image/(?:png|jpeg);base64,")
 
 
 class Said(Record):
-    """An instruction and the answer it got."""
+    """An instruction and the answer it got; `unnamed`: where in it masks without a phrase stand."""
 
     instruction: Annotated[str, Field(max_length=MAX_INSTRUCTION_CHARACTERS)]
     answer: GroundedText
+    unnamed: Annotated[tuple[int, ...], Field(max_length=MAX_SEGMENTS)] = ()
 
     @model_validator(mode="after")
     def _can_be_said_again(self) -> Self:
-        length = len(grounding.render(self.answer))
+        length = len(self.marked)
         if length > MAX_ANSWER_CHARACTERS:
             raise ValueError(
                 f"the earlier answer of {length:,} characters is longer than {MAX_ANSWER_CHARACTERS:,}; "
                 "begin a new conversation"
             )
         return self
+
+    @property
+    def marked(self) -> str:
+        """The answer with markup."""
+        return grounding.render(self.answer, self.unnamed)
 
 
 class Question(Record):
@@ -75,7 +81,7 @@ class Question(Record):
 
     def conversation(self) -> list[tuple[str, str | None]]:
         """(instruction, answer with markup) of each turn; the last answer is None."""
-        return [*((t.instruction, grounding.render(t.answer)) for t in self.turns), (self.instruction, None)]
+        return [*((t.instruction, t.marked) for t in self.turns), (self.instruction, None)]
 
 
 class Session(Record):

@@ -8,7 +8,7 @@ from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
 from mglmm.engine import Engine, Ticket
-from mglmm.predict import Event, Grounded, ImagePrediction, Words
+from mglmm.predict import Event, Grounded, ImagePrediction, Unnamed, Words
 from mglmm.schema import Segment, Span
 from mglmm.studio.session import Question, placed
 
@@ -19,7 +19,9 @@ WAITING_S = 1.0
 
 
 async def answers(engine: Engine, image: Image.Image, question: Question, max_new_tokens: int) -> AsyncIterator[Told]:
-    """The answer to a question, bit by bit: "words" and "grounded", at last "done"; "waiting" while nothing comes.
+    """The answer to a question, bit by bit: "words", "grounded" and "unnamed", at last "done".
+
+    "waiting" comes while nothing else does.
 
     Closing the iterator early stops the answer. Gradio closes it between two events when the client has left.
 
@@ -70,9 +72,12 @@ def told(event: Event, question: Question) -> Told:
             "span": _span(event.span, question),
             "segments": _segments(event.segments, question),
         }
+    if isinstance(event, Unnamed):
+        return {"kind": "unnamed", "place": event.place, "segments": _segments([event.segment], question)}
     return {
         "kind": "done",
         "answer": {"text": event.answer.text, "spans": [_span(s, question) for s in event.answer.spans]},
+        "unnamed": [place for _, place in event.unnamed],
         "segments": _segments(event.segments, question),
         "num_invalid": event.num_invalid,
     }

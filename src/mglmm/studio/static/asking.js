@@ -8,7 +8,8 @@ export async function* events(session, turn, signal) {
   const question = {
     picture: session.picture.id, instruction: turn.instruction, first_segment_id: session.nextId,
     focus: turn.focus === null ? null : { id, rle, label },
-    turns: session.conversation(turn).map(({ instruction, text, spans }) => ({ instruction, answer: { text, spans } })),
+    turns: session.conversation(turn).map(({ instruction, text, spans, unnamed }) => (
+      { instruction, answer: { text, spans }, unnamed })),
   };
   try {
     yield* ask(question, signal);
@@ -30,6 +31,10 @@ export function take(event, session, turn, place) {
     turn.times.mask ??= since;
     for (const segment of event.segments) session.add(segment, turn, turn.spans.length, place);
     turn.spans.push(event.span);
+  } else if (event.kind === "unnamed") { // masks that no phrase is tied to
+    turn.times.mask ??= since;
+    for (const segment of event.segments) session.add(segment, turn, session.masksOf(turn).length, place);
+    turn.unnamed.push(event.place);
   } else if (event.kind === "done") {
     turn.times.all = since;
     return settle(event, session, turn, place);
@@ -38,11 +43,11 @@ export function take(event, session, turn, place) {
 }
 
 /** Make the whole answer the turn's. */
-function settle({ answer: { text, spans }, segments }, session, turn, place) {
+function settle({ answer: { text, spans }, unnamed, segments }, session, turn, place) {
   if (JSON.stringify([turn.text, turn.spans]) === JSON.stringify([text, spans])) return false;
-  Object.assign(turn, { text, spans });
+  Object.assign(turn, { text, spans, unnamed });
   const order = (id) => spans.findIndex((span) => span.segment_ids.includes(id));
   for (const { id } of session.masksOf(turn)) session.segments.delete(id);
-  for (const segment of segments) session.add(segment, turn, order(segment.id), place);
+  for (const segment of segments) session.add(segment, turn, Math.max(order(segment.id), 0), place);
   return true;
 }

@@ -122,7 +122,7 @@ function lookInside(id) {
   if (session.thread(id).some(({ state }) => state === "done" || state === "streaming")) return go(id);
   if (running) return complain(new Fault("An answer is still on its way; wait for it, or stop it first."));
   go(id);
-  answer(configuration.inside.replace("{object}", definite(label)), "mgsc");
+  answer(configuration.inside.replace("{object}", definite(label || "object")), "mgsc");
 }
 
 /** The phrase with "the" for its article, as `definite` of session.py. */
@@ -283,7 +283,7 @@ function tellOf(event, turn, said) {
   if (event.kind === "words") said.words(event.text);
   if (event.kind === "grounded") said.phrase(event.span, colorOf(event.span.segment_ids[0]));
   if (changed) said.rewrite(colorOf);
-  if ((changed || event.kind === "grounded") && shown === turn) show(turn);
+  if ((changed || event.kind === "grounded" || event.kind === "unnamed") && shown === turn) show(turn);
   if (turn.focus === focus) follow();
 }
 

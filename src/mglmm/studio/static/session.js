@@ -15,8 +15,8 @@ export class Session {
   begin(instruction, focus, task) {
     const earlier = this.thread(focus).some((turn) => turn.state === "done");
     const turn = {
-      instruction, focus, task, follows: earlier && !this.fresh.has(focus), text: "", spans: [], state: "streaming",
-      times: {}, at: performance.now(),
+      instruction, focus, task, follows: earlier && !this.fresh.has(focus), text: "", spans: [], unnamed: [],
+      state: "streaming", times: {}, at: performance.now(),
     };
     this.fresh.delete(focus);
     this.turns.push(turn);
@@ -40,10 +40,10 @@ export class Session {
     return Math.max(0, ...this.segments.keys()) + 1;
   }
 
-  /** The masks of an answer, in the order of its phrases. */
+  /** The masks of an answer, in the order of its phrases, then those of no phrase. */
   segmentsOf(turn) {
-    const ids = [...new Set(turn.spans.flatMap((span) => span.segment_ids))];
-    return ids.map((id) => this.segments.get(id));
+    const ids = [...turn.spans.flatMap((span) => span.segment_ids), ...this.masksOf(turn).map(({ id }) => id)];
+    return [...new Set(ids)].map((id) => this.segments.get(id));
   }
 
   /** Every mask that came with an answer. */
@@ -100,7 +100,7 @@ export class Session {
     const segments = new Map(sample.segments.map((segment) => [segment.id, segment]));
     const unfinished = [sample.meta.unfinished ?? []].flat();
     for (const [index, { task, instruction, answer, region_ids, follows }] of sample.turns.entries()) {
-      const turn = { instruction, task, follows, focus: region_ids[0] ?? null, text: answer.text, spans: answer.spans,
+      const turn = { instruction, task, follows, focus: region_ids[0] ?? null, text: answer.text, spans: answer.spans, unnamed: [],
         state: unfinished.includes(index) ? "stopped" : "done", times: {} };
       session.turns.push(turn);
       answer.spans.forEach((span, order) => {

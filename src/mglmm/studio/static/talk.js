@@ -59,11 +59,11 @@ export class Answer {
 
   /** The answer has ended, in whichever way. */
   finish() {
-    const { state, times, text, spans } = this.turn;
+    const { state, times, text, spans, unnamed } = this.turn;
     this.said.removeAttribute("aria-busy");
     this.node.classList.toggle("broken", state === "stopped" || state === "failed");
     if (!text) this.said.textContent = state === "done" ? "(no answer)" : "(not answered)";
-    const masks = spans.reduce((sum, span) => sum + span.segment_ids.length, 0);
+    const masks = spans.reduce((sum, span) => sum + span.segment_ids.length, unnamed.length);
     const facts = [
       state === "stopped" && "stopped", state === "failed" && "broken off",
       text && (masks === 1 ? "1 mask" : `${masks || "no"} masks`),
