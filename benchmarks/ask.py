@@ -78,7 +78,7 @@ def latency(predictor: Predictor, image: Image.Image, repeats: int) -> str:
         written, _ = fastest(lambda: synced(write), repeats)
         encode, features = fastest(lambda: synced(lambda: model.encode_grounding(pixels)), repeats)
         decode, (logits, _) = fastest(lambda: synced(lambda: model.decode_masks(features, index, prompts)), repeats)
-        rle, _ = fastest(lambda: processor.masks(logits, (image.height, image.width)), repeats)
+        rle, _ = fastest(lambda: list(processor.masks(logits, (image.height, image.width))), repeats)
     first_word, first_mask, whole = min(first_times(predictor, image, ids) for _ in range(repeats))
     rows = [
         ("picture and text to tensors", look),
