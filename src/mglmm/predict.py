@@ -110,8 +110,11 @@ class Predictor:
                 for source, instruction in questions[len(asked) : len(asked) + room]
             ]
             asked += new
-            events = answering.begin(new) + answering.step()
-            predictions |= {a.question: event for a, event in events if isinstance(event, ImagePrediction)}
+            for answer, event in answering.begin(new) + answering.step():
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, ImagePrediction):
+                    predictions[answer.question] = event
         return [predictions[question] for question in asked]
 
     def stream(self, image: ImageSource, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[Event]:
