@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +18,10 @@ KEY_VARIABLE = "MGLMM_API_KEY"
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Answer OpenAI's chat completions over HTTP, with masks; until SIGTERM or Ctrl-C, and then finish what runs."""
+    """Answer OpenAI's chat completions over HTTP, with masks; until SIGTERM or Ctrl-C, and then finish what runs.
+
+    The exit code is 1 if it ends because the model cannot go on.
+    """
     _check_libraries()
     from mglmm.serve.address import bind
     from mglmm.serve.limits import Limits
@@ -30,7 +34,8 @@ def serve(options: argparse.Namespace) -> None:
         predictor: Predictor = options.load(options)
         from mglmm.serve.run import serve as answer
 
-        answer(predictor, bound, options.name or Path(options.model).name, limits, key and key.strip())
+        if not answer(predictor, bound, options.name or Path(options.model).name, limits, key and key.strip()):
+            sys.exit(1)
 
 
 def add_command(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -98,6 +98,10 @@ class PlayedEngine:
         self.closed = False
 
     @property
+    def is_open(self) -> bool:
+        return not self.closed
+
+    @property
     def num_waiting(self) -> int:
         return 0
 
