@@ -7,7 +7,9 @@ task "mgsc" alone, and scored with `mglmm eval world-mgsc` on held-out pictures:
 
 * truth: captions and masks of the world itself;
 * pipeline: what `mglmm annotate world:0:N` (recipes/annotate/mgscdata.yaml) makes of them: its tree, its captions, and
-  nothing of what it leaves out;
+  nothing of what it leaves out. Of each picture as many conversations as the truth has, the first ones (that of the
+  whole picture, then those of the largest things): it tells more things with parts than the world does, and the
+  models would see whole pictures unequally often;
 * blind: the pipeline's data, each picture replaced by another. What this one scores can be had without looking.
 
 The start is the model in the package, which knows the world already, with a new language model: all decoder layers
@@ -82,7 +84,11 @@ def make_data(images: int, out: Path) -> dict[str, Path]:
         turns = tuple(turn for turn in sample.turns if turn.task == "mgsc")
         truth.append(sample.model_copy(update={"turns": turns}))
     write_jsonl(made / "truth.jsonl", truth)
-    annotated = list(read_jsonl(made / "samples.jsonl", Sample))
+    annotated = [
+        sample.model_copy(update={"turns": sample.turns[: len(true.turns)]})
+        for sample, true in zip(read_jsonl(made / "samples.jsonl", Sample), truth, strict=True)
+    ]
+    write_jsonl(made / "pipeline.jsonl", annotated)
     (made / "other-images").mkdir(exist_ok=True)
     blind = []
     for sample, other in zip(annotated, [*annotated[1:], annotated[0]], strict=True):
@@ -91,7 +97,7 @@ def make_data(images: int, out: Path) -> dict[str, Path]:
         Image.open(made / other.image).resize((width, height)).save(made / image)
         blind.append(sample.model_copy(update={"image": image}))
     write_jsonl(made / "blind.jsonl", blind)
-    return dict(zip(DATA, (made / name for name in ("truth.jsonl", "samples.jsonl", "blind.jsonl")), strict=True))
+    return dict(zip(DATA, (made / f"{name}.jsonl" for name in DATA), strict=True))
 
 
 def make_start(folder: Path) -> None:

@@ -22,8 +22,9 @@ from benchmarks.timing import fastest, in_turns, peak_mb, table
 from PIL import Image
 
 from mglmm import grounding, masks
-from mglmm.answering import Grounded, ImagePrediction, Words
+from mglmm.events import Grounded, Words
 from mglmm.predict import Predictor
+from mglmm.prediction import ImagePrediction
 from mglmm.segmenting import Picture
 from mglmm.world.samples import world_sample
 
@@ -78,7 +79,7 @@ def latency(predictor: Predictor, image: Image.Image, repeats: int) -> str:
         written, _ = fastest(lambda: synced(write), repeats)
         encode, features = fastest(lambda: synced(lambda: model.encode_grounding(pixels)), repeats)
         decode, (logits, _) = fastest(lambda: synced(lambda: model.decode_masks(features, index, prompts)), repeats)
-        rle, _ = fastest(lambda: processor.masks(logits, (image.height, image.width)), repeats)
+        rle, _ = fastest(lambda: list(processor.masks(logits, (image.height, image.width))), repeats)
     first_word, first_mask, whole = min(first_times(predictor, image, ids) for _ in range(repeats))
     rows = [
         ("picture and text to tensors", look),

@@ -13,10 +13,13 @@ from benchmarks import script
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Event, Grounded, ImagePrediction, Unnamed, Words
+from mglmm.answering import Answering
+from mglmm.events import Event, Grounded, Unnamed, Words
 from mglmm.predict import Predictor, load
+from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, UserError
 from mglmm.segmenting import Picture
+from mglmm.workers import Background
 from tests.test_predict import noise, same
 
 SHORT = 24
@@ -255,6 +258,68 @@ def test_masks_that_fail_end_the_answers_that_they_are_of(predictor: Predictor, 
         events += answering.step()
     assert not [event for a, event in events if a.question is failing and isinstance(event, ImagePrediction)]
     assert same(events[-1][1], predictor.ask(picture, "Say.", max_new_tokens=SHORT))
+
+
+def failing_masks(answering: Answering, fails: Callable[[list[Picture]], bool]) -> list[list[Picture]]:
+    """The pictures of every batch of masks that is asked for from now on; batches for which `fails` holds fail."""
+    asked: list[list[Picture]] = []
+    masks = answering._segmenter.masks
+
+    def _masks(wanted: list[tuple[Picture, Any]]) -> object:
+        asked.append([picture for picture, _ in wanted])
+        if fails(asked[-1]):
+            raise RuntimeError("out of memory")
+        return masks(wanted)
+
+    answering._segmenter.masks = _masks  # type: ignore[method-assign, assignment]
+    return asked
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("beside", [False, True])
+def test_of_a_batch_of_masks_that_fails_only_those_end_that_fail_alone(
+    predictor: Predictor, picture: Image.Image, streamed: bool, beside: bool
+) -> None:
+    worker = Background("masks") if beside else None
+    answering = Answering(predictor.model, predictor.processor, mask_worker=worker)
+    conversation = [("What?", None)]
+    questions = [answering.prepare(Picture(picture), conversation, SHORT, streamed) for _ in range(3)]
+    failing = questions[1]
+    asked = failing_masks(answering, lambda pictures: failing.picture in pictures)
+    events = answering.begin(questions)
+    while answering.answers:
+        events += answering.step()
+    alone = predictor.ask(picture, "What?", max_new_tokens=SHORT)
+    whole = {answer.question: event for answer, event in events if isinstance(event, ImagePrediction)}
+    assert set(whole) == {questions[0], questions[2]} and all(same(answer, alone) for answer in whole.values())
+    assert [answer.question for answer, event in events if isinstance(event, BaseException)] == [failing]
+    pictures = [question.picture for question in questions]
+    assert asked[0] == pictures, "together at first"
+    assert asked[1:4] == [[picture] for picture in pictures], "then one by one"
+    assert not streamed or beside or [pictures[0], pictures[2]] in asked[4:], "then together again"
+    if worker is not None:
+        worker.shutdown()
+
+
+def test_many_answers_fail_for_masks_only_if_they_fail_alone(
+    predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where there is too little memory for all of them; an error that stays is raised."""
+    decode, most = predictor.model.decode_masks, 10_000
+
+    def little(features: object, index: torch.Tensor, prompts: torch.Tensor) -> object:
+        if len(index.unique()) > most:
+            raise RuntimeError("out of memory")
+        return decode(features, index, prompts)
+
+    monkeypatch.setattr(predictor.model, "decode_masks", little)
+    questions = [(noise(seed, (30, 20)), "What?") for seed in range(3)]
+    together = predictor.ask_many(questions, max_new_tokens=SHORT)
+    most = 1
+    assert all(map(same, predictor.ask_many(questions, max_new_tokens=SHORT), together))
+    most = 0
+    with pytest.raises(RuntimeError, match="out of memory"):
+        predictor.ask_many(questions, max_new_tokens=SHORT)
 
 
 def test_nothing_stays_of_answers_that_are_dropped(predictor: Predictor, picture: Image.Image) -> None:

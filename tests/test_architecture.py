@@ -12,13 +12,13 @@ PACKAGE = ROOT / "src" / "mglmm"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 LEVELS: tuple[set[str], ...] = (
-    {"atomic", "masks", "colors", "processes"},
+    {"atomic", "masks", "colors", "processes", "workers"},
     {"schema"},
     {"grounding", "config", "instructions", "images", "arguments"},
     {"phrasing"},
     {"model", "data", "world", "viz"},
     {"prediction", "browse"},
-    {"segmenting"},
+    {"segmenting", "events"},
     {"answering"},
     {"predict"},
     {"engine"},
@@ -34,8 +34,8 @@ level 0 of the page."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-OUTLIVING = {PACKAGE / "engine.py"}
-"""May catch `Exception`: the engine outlives what goes wrong with one request, and tells the request."""
+OUTLIVING = {PACKAGE / "engine.py", PACKAGE / "workers.py"}
+"""May catch `Exception`: they outlive what goes wrong with one request, or one piece of work, and tell who asked."""
 
 NAMES = {
     "cv2": "opencv-python-headless",

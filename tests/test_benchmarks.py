@@ -6,8 +6,8 @@ import torch
 from benchmarks import ask, batch, models, roofline, scale, script, straightforward
 from benchmarks.timing import in_turns
 
-from mglmm.answering import ImagePrediction
 from mglmm.predict import Predictor
+from mglmm.prediction import ImagePrediction
 from mglmm.schema import Rle
 from mglmm.segmenting import Picture
 from mglmm.world.samples import world_sample

@@ -7,15 +7,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from queue import Queue
 from threading import Event as Signal
+from threading import Thread
 
 import pytest
 from benchmarks import script
 from PIL import Image
 
-from mglmm.answering import Event, ImagePrediction
 from mglmm.engine import Engine, EngineClosedError
+from mglmm.events import Event
 from mglmm.predict import Predictor, load
+from mglmm.prediction import ImagePrediction
 from mglmm.schema import UserError
+from mglmm.segmenting import Picture
 from tests.test_answering import SHORT, check_events
 from tests.test_predict import noise, same
 
@@ -75,6 +78,7 @@ def test_what_cannot_be_asked_is_refused_at_once(engine: Engine, picture: Image.
         submit(engine, picture, " ")
     with pytest.raises(UserError, match="no room"):
         submit(engine, picture, "word " * 600)
+    assert not engine._pictures, "nothing is kept of what was refused"
 
 
 @pytest.mark.parametrize(
@@ -93,6 +97,8 @@ def test_tickets_count_tokens(engine: Engine, picture: Image.Image, predictor: P
     ticket = engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listener.events.put)
     listener.all()
     assert ticket.num_tokens == 5 and ticket.met_limit
+    ticket.cancel()  # too late
+    assert ticket.met_limit
     assert ticket.num_prompt_tokens == len(predictor.processor.conversation_ids([("What?", None)])[0])
 
 
@@ -112,6 +118,36 @@ def test_a_cancelled_request_hears_nothing_more(engine: Engine, picture: Image.I
     submit(engine, picture, "And the dog?").all()
     assert len(heard) == 1
     assert engine.num_running == 0
+    assert ticket.num_tokens and not ticket.met_limit
+
+
+def test_cancelled_requests_that_wait_leave_at_once(predictor: Predictor) -> None:
+    """Also while every answer that runs waits for its masks."""
+    engine, go_on = Engine(predictor, max_rows=1, memory_bytes=1), Signal()
+    masks = engine._answering._segmenter.masks
+    engine._answering._segmenter.masks = lambda asked: (go_on.wait(60), masks(asked))[1]  # type: ignore
+    try:
+        first = Listener()
+        running = engine.submit(noise(0, (30, 20)), [("What?", None)], max_new_tokens=5, on_event=first.events.put)
+        waiting = [
+            engine.submit(noise(seed, (30, 20)), [("What?", None)], max_new_tokens=5, on_event=first.events.put)
+            for seed in range(1, 4)
+        ]
+        until(lambda: running.met_limit)
+        time.sleep(0.05)  # the engine waits by now
+        for ticket in waiting[:2]:
+            ticket.cancel()
+        until(lambda: engine.num_waiting == 1)
+        until(lambda: not engine._pictures)
+        assert engine.num_running == 1
+        waiting[2].cancel()
+        go_on.set()
+        check_events(first.all())
+        engine.close()
+        assert first.events.empty()
+    finally:
+        go_on.set()
+        engine.close(finish=False)
 
 
 def test_a_listener_that_fails_is_dropped_and_nobody_else(
@@ -171,6 +207,87 @@ def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
         with pytest.raises(RuntimeError, match="out of memory"):
             submit(engine, picture, "What?").all()
     assert check_events(submit(engine, picture, "What?").all()).segments
+
+
+@pytest.mark.parametrize("place", ["_let_in", "_begin", "_pass_on"])
+def test_whatever_fails_ends_the_requests_on_their_way_but_not_the_engine(
+    engine: Engine, picture: Image.Image, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    begun, go_on, first = Signal(), Signal(), Listener()
+
+    def listen(event: Event | BaseException) -> None:
+        first.events.put(event)
+        begun.set()
+        go_on.wait(30)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=listen)
+    assert begun.wait(30)
+    with monkeypatch.context() as patch:
+        work = getattr(engine, place)
+
+        def broken(*given: object) -> None:
+            patch.undo()
+            work(*given)
+            raise RuntimeError("the device is lost")
+
+        patch.setattr(engine, place, broken)
+        second = submit(engine, picture, "Say.", 400)
+        go_on.set()
+        for listener in (first, second):
+            with pytest.raises(RuntimeError, match="is lost"):
+                listener.all()
+    assert engine.is_open and engine.num_running == 0
+    assert check_events(submit(engine, picture, "What?").all()).segments
+
+
+def test_a_failure_while_rows_join_ends_all(
+    engine: Engine, picture: Image.Image, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the others would go on with some layers of a row that is not there."""
+    begun, go_on, first = Signal(), Signal(), Listener()
+
+    def listen(event: Event | BaseException) -> None:
+        first.events.put(event)
+        begun.set()
+        go_on.wait(30)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=60, on_event=listen)
+    assert begun.wait(30)
+    last = engine._answering._decoding._cache.layers[-1]
+    assert len(engine._answering._decoding._cache.layers) > 1
+
+    def broken(_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(last, "join", broken)
+    second = submit(engine, noise(1, (30, 20)), "Say.", 60)
+    go_on.set()
+    for listener in (first, second):
+        with pytest.raises(RuntimeError, match="out of memory"):
+            listener.all()
+    answer = check_events(submit(engine, picture, "What?").all())
+    assert same(answer, predictor.ask(picture, "What?", max_new_tokens=SHORT))
+
+
+def test_masks_that_fail_end_their_own_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing = noise(7, (30, 20))
+    masks = engine._answering._segmenter.masks
+
+    def some(asked: list[tuple[Picture, object]]) -> object:
+        if any(picture.image is failing for picture, _ in asked):
+            raise RuntimeError("out of memory")
+        return masks(asked)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(engine._answering._segmenter, "masks", some)
+    others = [submit(engine, noise(7, (30, 20)), "What?") for _ in range(2)]
+    engine._pictures.clear()  # else it would be the picture of the others
+    first = Listener()
+    ticket = engine.submit(failing, [("What?", None)], max_new_tokens=400, on_event=first.events.put)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        first.all()
+    assert not ticket.met_limit
+    for other in others:
+        assert check_events(other.all()).segments
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -236,13 +353,39 @@ def test_a_listener_cannot_close_the_engine(engine: Engine, picture: Image.Image
 
 def test_a_script_may_end_with_answers_on_their_way(tiny_model_dir: Path) -> None:
     """Else a thread within torch would abort it."""
-    script = (
-        "import sys, time; from PIL import Image; from mglmm.engine import Engine; from mglmm.predict import load\n"
-        "engine = Engine(load(sys.argv[1]))\n"
-        "engine.submit(Image.new('RGB', (40, 30)), [('What?', None)], max_new_tokens=400, on_event=lambda _: None)\n"
-        "time.sleep(0.1)"
+    said = subprocess.run(
+        [sys.executable, "-c", _ENDING, str(tiny_model_dir)], timeout=60, capture_output=True, text=True
     )
-    assert subprocess.run([sys.executable, "-c", script, str(tiny_model_dir)], timeout=60).returncode == 0
+    assert (said.returncode, said.stdout) == (0, "EngineClosedError\n")
+    assert said.stderr.rpartition("loaded\n")[1:] == ("loaded\n", ""), "nothing is complained of"
+
+
+_ENDING = """
+import sys, threading, time
+from PIL import Image
+from mglmm.engine import Engine
+from mglmm.predict import load
+from mglmm.prediction import ImagePrediction
+from mglmm.segmenting import Segmenter
+
+masks, begun = Segmenter.masks, threading.Event()
+
+def slow(*given):
+    begun.set()
+    time.sleep(0.3)
+    return masks(*given)
+
+def listen(event):
+    if isinstance(event, (ImagePrediction, BaseException)):
+        print(type(event).__name__)
+
+Segmenter.masks = slow
+engine = Engine(load(sys.argv[1]))
+print("loaded", file=sys.stderr)
+engine.submit(Image.new("RGB", (40, 30)), [("What?", None)], max_new_tokens=400, on_event=listen)
+begun.wait(30)
+"""
+"""A script that ends while masks are made, and more are to come."""
 
 
 def silent(predictor: Predictor) -> list[int]:
@@ -293,7 +436,9 @@ def test_a_question_that_cannot_be_begun_ends_alone(
 def test_nobody_waits_for_a_model_that_cannot_begin_afresh(
     predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    engine = Engine(predictor, max_rows=1)
+    failed = Signal()
+    engine = Engine(predictor, max_rows=1, on_failure=failed.set)
+    assert engine.is_open
 
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("the device is lost")
@@ -307,11 +452,13 @@ def test_nobody_waits_for_a_model_that_cannot_begin_afresh(
     with pytest.raises(EngineClosedError):
         submit(engine, picture, "Say.")
     engine.close()
+    assert failed.is_set() and not engine.is_open
 
 
 @pytest.mark.parametrize("finish", [True, False])
 def test_closing_finishes_or_drops(predictor: Predictor, picture: Image.Image, finish: bool) -> None:
-    engine = Engine(predictor, max_rows=1)
+    failed = Signal()
+    engine = Engine(predictor, max_rows=1, on_failure=failed.set)
     listeners = [submit(engine, picture, text, 60) for text in INSTRUCTIONS]
     engine.close(finish=finish)
     if finish:
@@ -324,6 +471,56 @@ def test_closing_finishes_or_drops(predictor: Predictor, picture: Image.Image, f
     with pytest.raises(EngineClosedError):
         submit(engine, picture, "Say.")
     engine.close()
+    assert not engine.is_open and not failed.is_set()
+
+
+def test_what_is_dropped_stays_so_when_it_is_closed_again(predictor: Predictor, picture: Image.Image) -> None:
+    engine, begun, go_on, first = Engine(predictor), Signal(), Signal(), Listener()
+
+    def listen(event: Event | BaseException) -> None:
+        first.events.put(event)
+        begun.set()
+        go_on.wait(30)
+
+    engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=listen)
+    assert begun.wait(30)
+    closing = [Thread(target=lambda finish=finish: engine.close(finish=finish)) for finish in (False, True)]
+    for thread in closing:
+        thread.start()
+        until(lambda: engine._dropping)
+    time.sleep(0.05)
+    go_on.set()
+    for thread in closing:
+        thread.join(30)
+    with pytest.raises(EngineClosedError):
+        first.all()
+
+
+@pytest.mark.parametrize("end", ["cancelled", "failed"])
+def test_pictures_are_forgotten_however_the_answer_ends(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    engine = Engine(predictor, memory_bytes=1)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    try:
+        if end == "failed":
+            monkeypatch.setattr(engine._answering._decoding, "step", broken)
+        listener = Listener()
+        ticket = engine.submit(noise(1, (30, 20)), [("What?", None)], max_new_tokens=400, on_event=listener.events.put)
+        if end == "failed":
+            with pytest.raises(RuntimeError):
+                listener.all()
+        else:
+            until(lambda: ticket.num_tokens > 0)
+            assert engine._pictures
+            ticket.cancel()
+        until(lambda: not engine._pictures)
+        assert engine.is_open
+    finally:
+        engine.close(finish=False)
 
 
 def test_pictures_are_found_by_content_and_forgotten_by_memory(predictor: Predictor) -> None:

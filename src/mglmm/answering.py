@@ -2,9 +2,18 @@
 
 Answers that are on their way together share every pass of the language model and of the mask decoder; what is known of
 a picture (what has been read of a conversation about it, what the grounding encoder sees) is not worked out again.
+
+The life of one answer, and whom the engine ends when something fails there:
+
+    prepare -> begin: read, first token -> join -> step: a token -> masks -> tell -> leave
+    itself     all that begin together     all     all              itself   all     all
+
+"all" are those on their way. The masks of several that fail are tried again one by one; a listener that fails ends
+its own answer.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+import logging
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from itertools import islice
@@ -12,14 +21,16 @@ from itertools import islice
 import torch
 
 from mglmm import grounding
+from mglmm.events import Event, Grounded, Words, groundings
 from mglmm.grounding import Parsed
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.conversation import AnswerText
 from mglmm.model.decoding import Decoding, Prefix, Row, num_shared
 from mglmm.model.processing_mglmm import ADDED_TOKENS, grounded_answer
 from mglmm.prediction import ImagePrediction
-from mglmm.schema import GroundedText, Segment, Span, UserError
+from mglmm.schema import GroundedText, Segment, UserError
 from mglmm.segmenting import Found, Picture, Segmenter
+from mglmm.workers import AtOnce
 
 _ROOM_FOR_ANSWER = 16
 """Tokens that an answer must at least have room for; ours: a short grounded phrase takes about ten."""
@@ -33,38 +44,10 @@ _ANSWERS_A_BATCH = 4
 _UNFINISHED = "\ufffd"
 """What stands for a character whose bytes have not all come."""
 
+_log = logging.getLogger(__name__)
+
 Conversation = Sequence[tuple[str, str | None]]
 """(instruction, answer with markup) of each turn; the last answer is None: it is asked for."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """The answer's plain text goes on with this."""
-
-    text: str
-
-
-@dataclass(frozen=True)
-class Grounded:
-    """A phrase is closed and its masks are there: `span` of the plain text so far, `segments` in the picture's size."""
-
-    span: Span
-    segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True)
-class Unnamed:
-    """A mask that no phrase is tied to is there: its `[SEG]` stands at `place` of the plain text so far."""
-
-    place: int
-    segment: Segment
-
-
-Event = Words | Grounded | Unnamed | ImagePrediction
-"""What a streamed answer is made of; the last one is the whole prediction.
-
-The prediction counts: where markup is not constrained and comes out malformed, what was told before may differ from it.
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +81,8 @@ class Answer:
     """Plain text that has been told in events."""
     num_told: int = 0
     """Phrases, and masks without one, that have been told in events."""
+    suspect: bool = False
+    """Whether masks of several answers have failed, this one among them; its next are made alone."""
 
     def read(self) -> None:
         """Take in the tokens that are new."""
@@ -117,23 +102,6 @@ class Answer:
                 return
             yield event
             self.num_told += 1
-
-
-def groundings(
-    answer: GroundedText, unnamed: Sequence[tuple[int, int]], segments: Sequence[Segment]
-) -> Iterator[Grounded | Unnamed]:
-    """What the answer points at, in reading order, up to where masks are not there yet; segment ids count from 1.
-
-    `unnamed`: (segment id, place), see `grounding.Parsed`.
-    """
-    spans = {span.segment_ids[0]: span for span in answer.spans}
-    places = dict(unnamed)
-    for first in sorted([*spans, *places]):
-        ids = spans[first].segment_ids if first in spans else (first,)
-        if ids[-1] > len(segments):
-            return
-        own = tuple(segments[number - 1] for number in ids)
-        yield Grounded(spans[first], own) if first in spans else Unnamed(places[first], own[0])
 
 
 Told = tuple[Answer, Event | BaseException]
@@ -156,6 +124,8 @@ class Answering:
         processor: the model's.
         remember: keep in mind what has been read when an answer ends, for the next turn about its picture.
         mask_worker: makes the masks, of one batch after the other, while the answers go on; None: they wait for them.
+
+    Masks that cannot be made are an event of their answer, with worker and without; whatever else fails is raised.
     """
 
     def __init__(
@@ -168,7 +138,8 @@ class Answering:
         self.answers: list[Answer] = []
         self._model, self._processor, self._remember = model, processor, remember
         self._decoding = Decoding(model)
-        self._segmenter, self._mask_worker = Segmenter(model, processor), mask_worker
+        self._segmenter = Segmenter(model, processor)
+        self._masks_beside, self._mask_worker = mask_worker is not None, mask_worker or AtOnce()
         self._batch: tuple[list[Answer], Future[list[list[Found]]]] | None = None
         self._max_length = model.config.get_text_config().max_position_embeddings
         self._forbidden = sorted({processor.image_token, *ADDED_TOKENS, *processor.tokenizer.all_special_tokens})
@@ -191,7 +162,10 @@ class Answering:
 
     @torch.inference_mode()
     def begin(self, questions: Sequence[Question]) -> list[Told]:
-        """New answers join, each with its first token; what there is to tell of them, and of nobody else."""
+        """New answers join, each with its first token; what there is to tell of them, and of nobody else.
+
+        If it fails, those of them that have joined must be dropped; the others go on, unless `is_whole` is now False.
+        """
         events: list[Told] = []
         waiting = list(questions)
         while waiting:
@@ -208,9 +182,8 @@ class Answering:
     def step(self) -> list[Told]:
         """Every answer goes on by one token and takes the masks that have been made; what there is to tell.
 
-        Those that are whole leave, and those whose masks could not be made by the worker.
+        Those that are whole leave, and those whose masks could not be made.
         """
-        self._leave()
         writing = [answer for answer in self.answers if not answer.row.ended]
         self._decoding.step()
         self._take_in(writing)
@@ -218,6 +191,11 @@ class Answering:
         events += self._told(self.answers)
         self._leave()
         return events
+
+    @property
+    def is_whole(self) -> bool:
+        """False where something failed that leaves no answer able to go on; see `Decoding`."""
+        return self._decoding.is_whole
 
     @property
     def awaited(self) -> Future[list[list[Found]]] | None:
@@ -298,34 +276,44 @@ class Answering:
     def _make_masks(self) -> list[Told]:
         """Take the masks that have been made, and have those made that are wanted by now; whom they failed.
 
-        With a worker one batch is on its way at a time: what becomes wanted meanwhile goes together into the next one.
+        One batch is on its way at a time: what becomes wanted meanwhile goes together into the next.
         """
         failed: list[Told] = []
-        if self._batch is not None and self._batch[1].done():
-            (answers, made), self._batch = self._batch, None
-            if error := made.exception():
-                failed = [(answer, error) for answer in answers if answer in self.answers]
-                for answer, _ in failed:
-                    self.drop(answer)
-            else:
-                self._add(answers, made.result())
-        if self._batch is not None or not (answers := self._wanting()):
-            return failed
-        asked = [(answer.question.picture, answer.row.states[len(answer.segments) :]) for answer in answers]
-        if self._mask_worker is None:
-            self._add(answers, self._segmenter.masks(asked))
-        else:
-            self._batch = answers, self._mask_worker.submit(self._segmenter.masks, asked)
+        while True:
+            if self._batch is None:
+                if not (answers := self._wanting()):
+                    return failed
+                asked = [(answer.question.picture, answer.row.states[len(answer.segments) :]) for answer in answers]
+                self._batch = answers, self._mask_worker.submit(self._segmenter.masks, asked)
+            if not self._batch[1].done():
+                return failed
+            failed += self._take(*self._batch)
+
+    def _take(self, answers: Sequence[Answer], made: Future[list[list[Found]]]) -> list[Told]:
+        """Take the masks of a batch that is done, or note that they are to be tried one by one; who ends at that."""
+        self._batch = None
+        error = made.exception()
+        if error is None:
+            self._add(answers, made.result())
+            return []
+        if len(answers) > 1:
+            _log.warning("the masks of %d answers failed together and are tried one by one: %s", len(answers), error)
+            for answer in answers:
+                answer.suspect = True
+            return []
+        failed: list[Told] = [(answer, error) for answer in answers if answer in self.answers]
+        for answer, _ in failed:
+            self.drop(answer)
         return failed
 
     def _wanting(self) -> list[Answer]:
         """The answers for which masks are to be made now."""
         new = [answer for answer in self.answers if len(answer.row.states) > len(answer.segments)]
         urgent = [a for a in new if a.row.ended or (a.question.streamed and not self._in_phrase(a.row))]
-        if self._mask_worker is None:
-            return urgent
-        others = [a for a in new if a not in urgent and not self._in_phrase(a.row)]
-        return [*urgent, *others][:_ANSWERS_A_BATCH]
+        if self._masks_beside:
+            others = [a for a in new if a not in urgent and not self._in_phrase(a.row)]
+            urgent = [*urgent, *others][:_ANSWERS_A_BATCH]
+        return [answer for answer in urgent if answer.suspect][:1] or urgent
 
     def _in_phrase(self, row: Row) -> bool:
         """Whether further `[SEG]` may belong to the last phrase."""
@@ -334,6 +322,7 @@ class Answering:
     def _add(self, answers: Sequence[Answer], made: Sequence[Sequence[Found]]) -> None:
         """Masks that have been made become segments of their answers."""
         for answer, found in zip(answers, made, strict=True):
+            answer.suspect = False
             text = grounded_answer(answer.text.raw).text
             phrases = {i: p for s, p in zip(text.spans, text.phrases, strict=True) for i in s.segment_ids}
             for number, (rle, score) in enumerate(found, start=len(answer.segments) + 1):

@@ -3,20 +3,23 @@
 The engine outlives what goes wrong with a request: whoever it concerns is told, and the others go on.
 """
 
+import asyncio
 import atexit
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Condition, Lock, Thread, current_thread
+from concurrent.futures import Future
+from threading import Condition, Thread, current_thread
 
 from PIL import Image
 
-from mglmm.answering import Answer, Answering, Conversation, Event, Question, Told
+from mglmm.answering import Answer, Answering, Conversation, Question, Told
+from mglmm.events import Event
 from mglmm.images import picture_key
 from mglmm.predict import MAX_NEW_TOKENS, Predictor
 from mglmm.prediction import ImagePrediction
 from mglmm.segmenting import Picture
+from mglmm.workers import Background
 
 MAX_ROWS = 16
 """Answers on their way together; ours: beyond that a token comes noticeably later to each of them."""
@@ -55,14 +58,19 @@ class Ticket:
     @property
     def met_limit(self) -> bool:
         """Whether the answer has ended because it may have no more tokens."""
-        row = self._answer.row if self._answer else None
-        return row is not None and row.ended and not row.stopped
+        return self._answer is not None and self._answer.row.met_limit
 
     def cancel(self) -> None:
         """Nobody waits for the answer any more: it leaves at the next token, and no event comes after that."""
         with self._changed:
             self._cancelled = True
             self._changed.notify_all()
+
+
+def cancel(submitted: "Future[Ticket] | asyncio.Future[Ticket]") -> None:
+    """Cancel the request of a submission that is through, if it was taken; to be its `add_done_callback`."""
+    if not submitted.cancelled() and submitted.exception() is None:
+        submitted.result().cancel()
 
 
 class Engine:
@@ -73,22 +81,35 @@ class Engine:
         max_rows: answers on their way together; further requests wait.
         memory_bytes: how much may be kept in mind of pictures that were asked about (what has been read of them, and
             what the grounding encoder sees), so that the next turn about them need not pay for it again.
+        on_failure: called on the engine's thread, as its last act, if it ends because the model cannot go on.
     """
 
-    def __init__(self, predictor: Predictor, *, max_rows: int = MAX_ROWS, memory_bytes: int = MEMORY_BYTES):
+    def __init__(
+        self,
+        predictor: Predictor,
+        *,
+        max_rows: int = MAX_ROWS,
+        memory_bytes: int = MEMORY_BYTES,
+        on_failure: Callable[[], None] | None = None,
+    ):
         self._predictor, self._max_rows, self._memory_bytes = predictor, max_rows, memory_bytes
+        self._on_failure = on_failure
         # an accelerator does one thing after the other anyway
-        on_cpu = predictor.model.device.type == "cpu"
-        self._mask_worker = ThreadPoolExecutor(1, thread_name_prefix="mglmm-masks") if on_cpu else None
+        self._mask_worker = Background("mglmm-masks") if predictor.model.device.type == "cpu" else None
         self._answering = self._made_answering()
         self._waiting: deque[Ticket] = deque()
         self._running: list[Ticket] = []
         self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
-        self._changed, self._remembering = Condition(), Lock()
+        self._changed = Condition()
         self._closed = self._dropping = False
         self._thread = Thread(target=self._run, name="mglmm-engine", daemon=True)
         self._thread.start()
         atexit.register(self._drop_all)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it takes requests: it has not been closed, and its model has not failed for good."""
+        return not self._closed
 
     @property
     def num_waiting(self) -> int:
@@ -110,7 +131,9 @@ class Engine:
         streamed: bool = True,
         on_event: Listener,
     ) -> Ticket:
-        """A request; returns at once.
+        """A request, made ready in the caller's thread: its picture is looked at, its text cut into tokens.
+
+        Its answer is not waited for; the first events may come before this returns.
 
         Args:
             image: upright RGB picture.
@@ -125,12 +148,15 @@ class Engine:
             UserError: the instruction is empty, or the conversation leaves no room for an answer.
             EngineClosedError: the engine has been closed.
         """
-        picture = self._picture(image, name)
+        key = picture_key(image)
+        picture = self._picture(key, image, name)
         question = self._answering.prepare(picture, conversation, max_new_tokens, streamed)
         ticket = Ticket(question, on_event, self._changed)
         with self._changed:
             if self._closed:
                 raise EngineClosedError("the engine is closed")
+            self._pictures[key] = picture
+            self._pictures.move_to_end(key)
             self._waiting.append(ticket)
             self._changed.notify_all()
         return ticket
@@ -144,7 +170,8 @@ class Engine:
         if current_thread() is self._thread:
             raise RuntimeError("a listener cannot close the engine that calls it; close it from another thread")
         with self._changed:
-            self._closed, self._dropping = True, not finish
+            self._closed = True
+            self._dropping |= not finish
             self._changed.notify_all()
         self._thread.join()
         atexit.unregister(self._drop_all)
@@ -153,19 +180,15 @@ class Engine:
         """What the interpreter does at its end, which a thread within torch would not survive."""
         self.close(finish=False)
 
-    def _picture(self, image: Image.Image, name: str) -> Picture:
+    def _picture(self, key: bytes, image: Image.Image, name: str) -> Picture:
         """The picture, with what is known of it if it was asked about before."""
-        key = picture_key(image)
-        with self._remembering:
-            known = self._pictures.pop(key, None)
-            if known is None or known.name != name:
-                known = Picture(image, name)
-            self._pictures[key] = known
-        return known
+        with self._changed:
+            known = self._pictures.get(key)
+        return known if known is not None and known.name == name else Picture(image, name)
 
     def _forget(self) -> None:
         """The pictures that were asked about longest ago leave until the others fit."""
-        with self._remembering:
+        with self._changed:
             num_bytes = sum(picture.num_bytes for picture in self._pictures.values())
             while num_bytes > self._memory_bytes and self._pictures:
                 _, picture = self._pictures.popitem(last=False)
@@ -176,12 +199,11 @@ class Engine:
 
     def _run(self) -> None:
         """The engine's thread; however it ends, nobody is left waiting."""
+        failed = True
         try:
             while self._wait():
-                self._let_in()
-                if new := [ticket for ticket in self._running if ticket._answer is None]:
-                    self._begin(new)
-                self._step()
+                self._turn()
+            failed = False
         except Exception:  # nothing can be begun afresh
             _log.exception("the engine cannot go on")
         finally:
@@ -192,6 +214,20 @@ class Engine:
             self._end(left, EngineClosedError("the engine was closed"))
             if self._mask_worker is not None:
                 self._mask_worker.shutdown(cancel_futures=True)
+            if failed and self._on_failure is not None:
+                self._on_failure()
+
+    def _turn(self) -> None:
+        """Some go, some come, and every answer gets a token; if that fails, all end, and the next ones begin afresh."""
+        try:
+            self._let_in()
+            if new := [ticket for ticket in self._running if ticket._answer is None]:
+                self._begin(new)
+            self._pass_on(self._answering.step())
+        except Exception as error:  # told to those whom it concerns
+            _log.exception("the answers on their way failed")
+            self._end(self._running, error)
+            self._answering = self._made_answering()
 
     def _wait(self) -> bool:
         """Wait for something to do; False when the engine is closed and all is done or dropped."""
@@ -204,7 +240,7 @@ class Engine:
     def _has_work(self) -> bool:
         """Whether somebody comes or goes, a token can be written, or masks are there."""
         comes = bool(self._waiting) and len(self._running) < self._max_rows
-        goes = self._dropping or any(ticket._cancelled for ticket in self._running)
+        goes = self._dropping or any(ticket._cancelled for ticket in [*self._running, *self._waiting])
         ends = self._closed and not self._running
         masks = self._answering.awaited
         return comes or goes or ends or (bool(self._running) and (masks is None or masks.done()))
@@ -215,22 +251,27 @@ class Engine:
 
     def _let_in(self) -> None:
         """Let cancelled requests go, and those in that wait."""
-        for ticket in [ticket for ticket in self._running if ticket._cancelled]:
+        cancelled = [ticket for ticket in self._running if ticket._cancelled]
+        for ticket in cancelled:
             self._running.remove(ticket)
             if ticket._answer is not None:
                 self._answering.drop(ticket._answer)
         with self._changed:
+            cancelled += [ticket for ticket in self._waiting if ticket._cancelled]
+            self._waiting = deque(ticket for ticket in self._waiting if not ticket._cancelled)
             while self._waiting and len(self._running) < self._max_rows:
-                ticket = self._waiting.popleft()
-                if not ticket._cancelled:
-                    self._running.append(ticket)
+                self._running.append(self._waiting.popleft())
+        if cancelled:
+            self._forget()
 
     def _begin(self, new: Sequence[Ticket]) -> None:
-        """Give every new request its answer; if that fails, they end and the others go on."""
+        """Give every new request its answer; if that fails, they end and the others go on, where they still can."""
         questions = [ticket._question for ticket in new]
         try:
             events = self._answering.begin(questions)
         except Exception as error:  # told to those whom it concerns
+            if not self._answering.is_whole:
+                raise
             _log.exception("new answers could not be begun")
             for answer in [answer for answer in self._answering.answers if answer.question in questions]:
                 self._answering.drop(answer)
@@ -239,17 +280,6 @@ class Engine:
         begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
         for ticket in new:
             ticket._answer = begun[ticket._question]
-        self._pass_on(events)
-
-    def _step(self) -> None:
-        """One token of every answer; if that fails, all of them end, and the next ones begin afresh."""
-        try:
-            events = self._answering.step()
-        except Exception as error:  # told to those whom it concerns
-            _log.exception("the answers on their way failed")
-            self._end(self._running, error)
-            self._answering = self._made_answering()
-            return
         self._pass_on(events)
 
     def _pass_on(self, events: Sequence[Told]) -> None:
@@ -271,6 +301,7 @@ class Engine:
         """These requests come to nothing, and are told so."""
         ended = list(tickets)
         self._running = [ticket for ticket in self._running if ticket not in ended]
+        self._forget()
         for ticket in ended:
             self._tell(ticket, error)
 

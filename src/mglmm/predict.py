@@ -7,7 +7,8 @@ import torch
 from PIL import Image
 
 from mglmm import grounding
-from mglmm.answering import Answering, Conversation, Event, Grounded, Question, Unnamed, Words
+from mglmm.answering import Answering, Conversation, Question
+from mglmm.events import Event, Grounded, Unnamed, Words
 from mglmm.images import ImageSource, load_image
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
 from mglmm.model.errors import first_line
@@ -110,8 +111,11 @@ class Predictor:
                 for source, instruction in questions[len(asked) : len(asked) + room]
             ]
             asked += new
-            events = answering.begin(new) + answering.step()
-            predictions |= {a.question: event for a, event in events if isinstance(event, ImagePrediction)}
+            for answer, event in answering.begin(new) + answering.step():
+                if isinstance(event, BaseException):
+                    raise event
+                if isinstance(event, ImagePrediction):
+                    predictions[answer.question] = event
         return [predictions[question] for question in asked]
 
     def stream(self, image: ImageSource, instruction: str, *, max_new_tokens: int = MAX_NEW_TOKENS) -> Iterator[Event]:

@@ -68,7 +68,8 @@ class Segmenter:
         found = []
         for (picture, _), of_picture, sure in zip(asked, logits.split(counts), scores.split(counts), strict=True):
             masks = self._processor.masks(of_picture, (picture.image.height, picture.image.width))
-            found.append(list(zip(map(Rle.from_mask, masks), self._processor.scores(sure), strict=True)))
+            rles = [Rle.from_mask(mask) for mask in masks]
+            found.append(list(zip(rles, self._processor.scores(sure), strict=True)))
         return found
 
     def _encode(self, pictures: Sequence[Picture]) -> None:

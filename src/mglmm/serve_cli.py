@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,10 @@ KEY_VARIABLE = "MGLMM_API_KEY"
 
 
 def serve(options: argparse.Namespace) -> None:
-    """Answer OpenAI's chat completions over HTTP, with masks; until SIGTERM or Ctrl-C, and then finish what runs."""
+    """Answer OpenAI's chat completions over HTTP, with masks; until SIGTERM or Ctrl-C, and then finish what runs.
+
+    The exit code is 1 if it ends because the model cannot go on.
+    """
     check_libraries("the server", "serve", "fastapi", "httpcore2", "prometheus_client", "uvicorn")
     from mglmm.serve.address import bind
     from mglmm.serve.limits import Limits
@@ -29,7 +33,8 @@ def serve(options: argparse.Namespace) -> None:
         predictor: Predictor = options.load(options)
         from mglmm.serve.run import serve as answer
 
-        answer(predictor, bound, options.name or Path(options.model).name, limits, key and key.strip())
+        if not answer(predictor, bound, options.name or Path(options.model).name, limits, key and key.strip()):
+            sys.exit(1)
 
 
 def add_command(commands: Any, add: Callable[..., argparse.ArgumentParser]) -> argparse.ArgumentParser:

@@ -116,6 +116,40 @@ def test_prefixes_count_what_they_share_and_hold() -> None:
     assert prefix.num_bytes == 2 * 24 * 4
 
 
+def test_what_fails_before_rows_join_leaves_the_others_whole(model, processor, alone, monkeypatch) -> None:
+    decoding = Decoding(model)
+    (row,) = start(decoding, processor, 1)
+    before = list(row.answer)
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(decoding, "_write", broken)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            start(decoding, processor, 0)
+    assert decoding.is_whole and decoding.rows == [row] and row.answer == before
+    finish(decoding, row)
+    assert same(row, alone[1])
+
+
+def test_what_fails_while_rows_join_or_leave_leaves_none_whole(model, processor, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of memory")
+
+    for change, asked in (("join", (0,)), ("keep", (0, 1))):
+        decoding = Decoding(model)
+        rows = start(decoding, processor, *asked)
+        rows[-1].ended = change == "keep"
+        monkeypatch.setattr(decoding._cache.layers[1], change, broken)
+        with pytest.raises(RuntimeError, match="out of memory"):
+            start(decoding, processor, 2)
+        assert not decoding.is_whole
+        rows[0].ended = True
+        decoding.drop_ended()
+        assert not decoding.is_whole, "for good"
+
+
 def test_limits_are_kept_row_by_row(model, processor) -> None:
     decoding = Decoding(model, constrain_markup=False)
     images = [picture(0), picture(1)]

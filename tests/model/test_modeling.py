@@ -431,7 +431,26 @@ def test_a_pixel_belongs_to_a_mask_above_the_saved_threshold(tmp_path) -> None:
     processor.mask_threshold = -1.0
     processor.save_pretrained(tmp_path)
     loaded = MGLMMProcessor.from_pretrained(tmp_path)
-    assert np.array_equal(loaded.masks(logits, (16, 16)), (logits > -1.0).numpy())
+    assert np.array_equal(list(loaded.masks(logits, (16, 16))), (logits > -1.0).numpy())
+
+
+@pytest.mark.parametrize("size", [(30, 50), (64, 40), (300, 200)])
+def test_masks_are_brought_to_size_a_few_at_a_time(processor, size, monkeypatch) -> None:
+    """Bit for bit as all at once; no more pixels at once than allowed, or one mask."""
+    logits = torch.randn(7, 16, 16, generator=torch.Generator().manual_seed(1))
+    together = processor.resize_masks(logits, size) > processor.mask_threshold
+    counts: list[int] = []
+    resize = MGLMMProcessor.resize_masks
+
+    def counting(self: MGLMMProcessor, part: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+        counts.append(len(part))
+        return resize(self, part, size)
+
+    monkeypatch.setattr(MGLMMProcessor, "resize_masks", counting)
+    monkeypatch.setattr("mglmm.model.processing_mglmm._MASK_PIXELS", 3 * max(64 * 64, processor.frame_side**2))
+    assert np.array_equal(list(processor.masks(logits, size)), together.numpy())
+    assert counts == ([3, 3, 1] if size != (300, 200) else [1] * 7)
+    assert list(processor.masks(logits[:0], size)) == []
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])

@@ -13,8 +13,9 @@ import httpx2
 import numpy as np
 from PIL import Image
 
-from mglmm.answering import Conversation, Event, Grounded, Words
+from mglmm.answering import Conversation
 from mglmm.engine import Engine, Listener
+from mglmm.events import Event, Grounded, Words
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, Rle, Segment, Span
 from mglmm.serve.address import bind
@@ -96,6 +97,10 @@ class PlayedEngine:
         self.at_once = at_once
         self.tickets: list[PlayedTicket] = []
         self.closed = False
+
+    @property
+    def is_open(self) -> bool:
+        return not self.closed
 
     @property
     def num_waiting(self) -> int:

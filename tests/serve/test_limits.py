@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from PIL import Image
 
-from mglmm.answering import Words
 from mglmm.engine import EngineClosedError
+from mglmm.events import Words
 from mglmm.schema import UserError
 from mglmm.serve.limits import Limits
 from mglmm.serve.pictures import data_url
@@ -54,6 +54,35 @@ def test_too_many_are_sent_away() -> None:
         ticket = engine.wait_for(4)[3]
         ticket.tell(*ticket.answer())
         assert fourth.result().status_code == 200
+
+
+def test_when_to_come_again_is_told_by_whole_answers() -> None:
+    """What is refused at once, or left, says nothing of how long an answer takes."""
+    engine = PlayedEngine(at_once=False)
+    with serving(engine, Limits(max_running=1, max_waiting=0)) as live, ThreadPoolExecutor(1) as pool:
+        for number in (1, 2):
+            answer = pool.submit(live.chat)
+            ticket = engine.wait_for(number)[-1]
+            if number == 1:
+                time.sleep(1.2)
+            ticket.tell(*(ticket.answer() if number == 1 else [RuntimeError("broken")]))
+            answer.result()
+        for _ in range(3):
+            refused(live.chat(model="other"), 404, "model_not_found", "model")
+        until(lambda: live.service.num_open == 0)
+        last = pool.submit(live.chat)
+        ticket = engine.wait_for(3)[-1]
+        assert live.chat().headers["retry-after"] == "2"
+        ticket.tell(*ticket.answer())
+        assert last.result().status_code == 200
+
+
+def test_health_ends_with_the_engine() -> None:
+    engine = PlayedEngine()
+    with serving(engine) as live:
+        assert live.http.get("/healthz").json() == {"status": "ok"}
+        engine.closed = True
+        refused(live.http.get("/healthz"), 503, "shutting_down")
 
 
 @pytest.mark.parametrize("stream", [False, True])

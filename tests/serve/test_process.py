@@ -22,9 +22,11 @@ from tests.serve.live import CHAT, until, user
 
 
 @contextmanager
-def process(*options: str, **environment: str) -> Iterator[tuple[subprocess.Popen[str], str, list[dict[str, Any]]]]:
+def process(
+    *options: str, program: tuple[str, str] = ("-m", "mglmm"), **environment: str
+) -> Iterator[tuple[subprocess.Popen[str], str, list[dict[str, Any]]]]:
     """A server of its own: the process, its address, and what it logs."""
-    command = [sys.executable, "-m", "mglmm", "serve", "--port", "0", *options]
+    command = [sys.executable, *program, "serve", "--port", "0", *options]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stderr=pipe, stdout=pipe, text=True, env=os.environ | environment) as running:
         log: list[dict[str, Any]] = []
@@ -73,6 +75,32 @@ def test_from_start_to_end(tiny_model_dir: Path) -> None:
         assert line["outcome"] in ("stop", "tokens") and line["completion_tokens"] > 100
         assert "secret" not in json.dumps(log) and line["request_id"] == response.headers["x-request-id"]
         assert running.stdout is not None and running.stdout.read() == ""
+
+
+_LOST = """
+import sys
+from mglmm.cli import main, quiet
+quiet()
+from mglmm import engine
+from mglmm.answering import Answering
+
+def lose(*given, **options):
+    engine.Answering = lose
+    raise RuntimeError("the device is lost")
+
+Answering.step = lose
+sys.exit(main())
+"""
+"""The command with a model that fails for good at its first token."""
+
+
+def test_a_model_that_fails_for_good_ends_the_process(tiny_model_dir: Path) -> None:
+    request = {"model": "tiny", "messages": [user()]}
+    with process("--model", str(tiny_model_dir), "--name", "tiny", program=("-c", _LOST)) as (running, address, log):
+        assert httpx2.post(address + CHAT, json=request, timeout=60).status_code == 500
+        assert running.wait(20) == 1
+        until(lambda: "the server has ended" in log[-1]["event"])
+        assert log[-1]["level"] == "error"
 
 
 def refused(capsys: pytest.CaptureFixture[str], *options: str) -> str:

@@ -177,6 +177,16 @@ def test_json_fields() -> None:
     assert asked(response_format=form).fields == ("caption", "confidence")
 
 
+def test_plain_text_beside_the_content_counts() -> None:
+    """What stands in `grounding.text` is said to the model as well."""
+    grounding = {**GROUNDED["grounding"], "text": "Here is a cat." + "!" * 60}  # type: ignore[dict-item]
+    body = json.dumps(request(messages=[user("What?"), {**GROUNDED, "grounding": grounding}, user("And?")])).encode()
+    assert read(body, Limits(max_characters=110)).turns[0][1] is not None
+    with pytest.raises(ApiError) as caught:
+        read(body, Limits(max_characters=60))
+    assert caught.value.code == "context_length_exceeded"
+
+
 @pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"null", b"[]", b'"x"', b'{"model": NaN}', b"\x00"],

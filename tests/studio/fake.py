@@ -9,7 +9,8 @@ import numpy as np
 from PIL import Image
 
 from mglmm.engine import EngineClosedError, Listener
-from mglmm.predict import Grounded, ImagePrediction, Unnamed, Words
+from mglmm.events import Grounded, Unnamed, Words
+from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, Rle, Segment, Span, UserError
 
 Box = tuple[float, float, float, float]

@@ -5,7 +5,8 @@ values -> hidden states float[R, D] -> the best token that `Markup` allows -> ba
 `[SEG]` the one hidden state that predicted it is kept, never all layers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -66,6 +67,11 @@ class Row:
     def ids(self) -> tuple[int, ...]:
         """What has been read of it: all but the last token."""
         return (*self.prompt, *self.answer[:-1])
+
+    @property
+    def met_limit(self) -> bool:
+        """Whether it may have no more tokens, and has not ended by itself."""
+        return len(self.answer) >= self.limit and not self.stopped
 
 
 class Markup:
@@ -139,6 +145,9 @@ class Markup:
 class Decoding:
     """The rows that are being answered together.
 
+    `start` and `resume` change nothing before the new rows are ready to join: if they fail earlier, the others can go
+    on. Rows join and leave layer by layer; what fails meanwhile, or within `step`, leaves none usable (`is_whole`).
+
     Args:
         model: in evaluation mode.
         constrain_markup: forbid tokens that would break the markup; None: as the configuration says.
@@ -149,6 +158,8 @@ class Decoding:
         self.markup = Markup(model, constrained)
         self.rows: list[Row] = []
         """In the order of the batch; those that have ended leave with `drop_ended`, or when the next step begins."""
+        self.is_whole = True
+        """False once something has failed while rows joined, left or got a token: none of them can go on."""
         self._model = model
         self._cache = self._new_cache()
         self._mask = torch.zeros(0, 0, dtype=torch.long, device=model.device)
@@ -212,13 +223,14 @@ class Decoding:
         self.drop_ended()
         if not self.rows:
             return
-        last = torch.tensor([[row.answer[-1]] for row in self.rows], device=self._mask.device)
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(last), 1)], 1)
-        embeddings = self._model.get_input_embeddings()(last)
-        decoder, positions = self._model.decoder_of_one_token, self._positions[:, None]
-        hidden = _read(decoder, embeddings, self._mask, self._cache, {"position_ids": positions})
-        self._positions = self._positions + 1
-        self._write(self.rows, hidden)
+        with self._changing():
+            last = torch.tensor([[row.answer[-1]] for row in self.rows], device=self._mask.device)
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(last), 1)], 1)
+            embeddings = self._model.get_input_embeddings()(last)
+            decoder, positions = self._model.decoder_of_one_token, self._positions[:, None]
+            hidden = _read(decoder, embeddings, self._mask, self._cache, {"position_ids": positions})
+            self._positions = self._positions + 1
+            self._write(self.rows, hidden)
 
     def prefix(self, row: Row) -> Prefix:
         """What has been read of a row that is still in `rows`: its prompt and all of its answer but the last token."""
@@ -238,30 +250,39 @@ class Decoding:
         mask: torch.Tensor,
         positions: torch.Tensor,
     ) -> list[Row]:
-        """The new rows, now part of the batch, each with its first token."""
-        self.drop_ended()
+        """The new rows, each with its first token, now part of the batch."""
         asked = zip(prompts, limits, strict=True)
         new = [Row(prompt, limit, state=self.markup.begin(limit)) for prompt, limit in asked]
-        if self.rows:
+        self._write(new, hidden)
+        self.drop_ended()
+        if not self.rows:
+            self._cache, self._mask, self._positions = cache, mask, positions
+            self.rows = new
+            return new
+        with self._changing():
             length = max(mask.shape[1], self._mask.shape[1])
             self._cache.join(cache)
             self._mask = torch.cat([_left_pad_mask(self._mask, length), _left_pad_mask(mask, length)])
             self._positions = torch.cat([self._positions, positions])
-        else:
-            self._cache, self._mask, self._positions = cache, mask, positions
-        self.rows = [*self.rows, *new]
-        self._write(new, hidden)
+            self.rows = [*self.rows, *new]
         return new
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """While it lasts the rows are not whole; if it fails they never are again."""
+        was_whole, self.is_whole = self.is_whole, False
+        yield
+        self.is_whole = was_whole
 
     def _write(self, rows: Sequence[Row], hidden: torch.Tensor) -> None:
         """One more token for each of these rows, given the hidden states float[R, D] that predict it."""
         scores = self._model.get_output_embeddings()(hidden).float() + self.markup.scores[[row.state for row in rows]]
         for row, token, state in zip(rows, scores.argmax(-1).tolist(), hidden, strict=True):
+            row.stopped = token in self.markup.stops
             row.answer.append(token)
             if token == self.markup.seg:
                 row.states.append(state.clone())
             left = row.limit - len(row.answer)
-            row.stopped = token in self.markup.stops
             row.ended = row.stopped or left <= 0
             row.state = self.markup.follow(row.state, token, left)
 
@@ -273,15 +294,16 @@ class Decoding:
         last = iter([index for index in going_on if index >= len(going_on)])
         # the last rows take the places of those that leave, so that hardly any is moved
         kept = [next(last) if self.rows[place].ended else place for place in range(len(going_on))]
-        self.rows = [self.rows[index] for index in kept]
-        if not kept:
-            self._cache, self._mask = self._new_cache(), self._mask[:0, :0]
-            self._positions = self._positions[:0]
-            return
-        self._mask, self._positions = self._mask[kept], self._positions[kept]
-        first = int(self._mask.any(0).int().argmax())
-        self._mask = self._mask[:, first:]
-        self._cache.keep(kept, first)
+        with self._changing():
+            self.rows = [self.rows[index] for index in kept]
+            if not kept:
+                self._cache, self._mask = self._new_cache(), self._mask[:0, :0]
+                self._positions = self._positions[:0]
+                return
+            self._mask, self._positions = self._mask[kept], self._positions[kept]
+            first = int(self._mask.any(0).int().argmax())
+            self._mask = self._mask[:, first:]
+            self._cache.keep(kept, first)
 
 
 def _read(

@@ -1,7 +1,7 @@
 """Between people's types and tensors: images, turns and masks in; predictions' texts and masks out."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,10 @@ ADDED_TOKENS = (
     grounding.PHRASE_END,
 )
 """In the published order, so that ids agree with converted checkpoints (arXiv 2409.13407 and its code)."""
+
+_MASK_PIXELS = 2**24
+"""Pixels of the masks that are brought to an image's size at once (or one mask, if it has more); ours: 64 MiB of
+logits, and up to as much again for the square frame."""
 
 POINTS = 256
 """Points of an image whose words `MGLMMProcessor.point_targets` tells. Ours."""
@@ -332,9 +336,11 @@ class MGLMMProcessor(ProcessorMixin):
             logits = logits[..., :height, :width]
         return interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
 
-    def masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> np.ndarray:
-        """bool[M, H, W]: the masks of logits float[M, h, w] in an image's `size`."""
-        return (self.resize_masks(mask_logits, size) > self.mask_threshold).cpu().numpy()
+    def masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> Iterator[np.ndarray]:
+        """The masks bool[H, W] of logits float[M, h, w] in an image's `size`, a few of them at a time in memory."""
+        num_pixels = max(size[0] * size[1], self.frame_side**2)
+        for part in mask_logits.split(max(_MASK_PIXELS // num_pixels, 1)):
+            yield from (self.resize_masks(part, size) > self.mask_threshold).cpu().numpy()
 
     def scores(self, iou_scores: torch.Tensor) -> list[float]:
         """The estimated IoU of each mask, 0..1."""

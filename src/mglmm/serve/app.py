@@ -84,7 +84,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_exception_handler(Exception, _fail)
     _add_chat(app, service)
     _add_models(app, service)
-    _add_operation(app, metrics)
+    _add_operation(app, service, metrics)
     return app
 
 
@@ -105,7 +105,7 @@ def _add_chat(app: FastAPI, service: Service) -> None:
         """The next answer of a conversation about one picture, its phrases tied to masks."""
         trace, stack = request.state.trace, request.state.stack
         service.check_key(request)
-        stack.enter_context(service.admission())
+        stack.enter_context(service.admission(trace))
         answer = await service.ask(request, trace)
         stack.callback(answer.close)
         frame = Frame(f"chatcmpl-{trace.id.removeprefix('req-')}", int(time.time()), service.model)
@@ -157,10 +157,11 @@ def _add_models(app: FastAPI, service: Service) -> None:
         return model
 
 
-def _add_operation(app: FastAPI, metrics: Metrics) -> None:
-    @app.get("/healthz", response_model=Health)
+def _add_operation(app: FastAPI, service: Service, metrics: Metrics) -> None:
+    @app.get("/healthz", response_model=Health, responses={503: _REFUSALS[503]})
     async def healthz() -> Health:
-        """That the server answers."""
+        """That the server answers requests, not only this one."""
+        service.check_engine()
         return Health()
 
     text = {"text/plain": {"schema": {"type": "string"}}}

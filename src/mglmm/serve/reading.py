@@ -54,7 +54,7 @@ def read(body: bytes, limits: Limits) -> Asked:
         request = ChatRequest.model_validate_json(body)
     except ValidationError as error:
         raise _invalid(error, body) from error
-    num_characters = sum(len(text) for message in request.messages for text in _texts(message))
+    num_characters = sum(len(text) for message in request.messages for text in (*_texts(message), _plain(message)))
     if num_characters > limits.max_characters:
         raise ApiError(
             400,
@@ -106,6 +106,12 @@ def _texts(message: SystemMessage | UserMessage | AssistantMessage) -> list[str]
     if isinstance(message.content, str):
         return [message.content]
     return [part.text for part in message.content if isinstance(part, TextPart)]
+
+
+def _plain(message: SystemMessage | UserMessage | AssistantMessage) -> str:
+    """The plain text that an earlier answer gives beside its content."""
+    given = message.grounding if isinstance(message, AssistantMessage) else None
+    return (given.text or "") if given is not None else ""
 
 
 def _picture(request: ChatRequest) -> tuple[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from mglmm import grounding
-from mglmm.answering import Grounded, Unnamed, Words, groundings
+from mglmm.events import Grounded, Unnamed, Words, groundings
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, Segment, Span
 from mglmm.serve.openai import (

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from math import ceil
+from threading import Event
 from types import FrameType
 
 import uvicorn
@@ -21,9 +22,13 @@ from mglmm.serve.service import Service
 _KEEP_ALIVE_S = 30
 """How long a connection without a request stays; ours."""
 
+_log = logging.getLogger(LOGGER)
 
-def serve(predictor: Predictor, bound: socket.socket, model: str, limits: Limits, api_key: str | None) -> None:
+
+def serve(predictor: Predictor, bound: socket.socket, model: str, limits: Limits, api_key: str | None) -> bool:
     """Answer requests until a signal comes; what runs then is finished within `limits.shutdown_s`.
+
+    False: it ended because the model failed and cannot go on; that is logged.
 
     Args:
         predictor: whose model answers.
@@ -32,12 +37,22 @@ def serve(predictor: Predictor, bound: socket.socket, model: str, limits: Limits
         api_key: what requests must bear; None: nothing.
     """
     log_json()
-    app = create_app(Service(Engine(predictor, max_rows=limits.max_running), model, limits, api_key))
+    failed = Event()
+
+    def _fail() -> None:
+        failed.set()
+        server.should_exit = True  # uvicorn looks at it ten times a second
+
+    engine = Engine(predictor, max_rows=limits.max_running, on_failure=_fail)
+    server = uvicorn_server(create_app(Service(engine, model, limits, api_key)), limits)
     host, port = bound.getsockname()[:2]
     address = f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
-    logging.getLogger(LOGGER).info("serving", extra={"fields": {"address": address, "model": model}})
+    _log.info("serving", extra={"fields": {"address": address, "model": model}})
     with closing(bound), _ends_well():
-        uvicorn_server(app, limits).run(sockets=[bound])
+        server.run(sockets=[bound])
+    if failed.is_set():
+        _log.error("the model failed and cannot go on, so the server has ended; start it again")
+    return not failed.is_set()
 
 
 def uvicorn_server(app: FastAPI, limits: Limits) -> uvicorn.Server:

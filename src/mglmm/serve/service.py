@@ -7,15 +7,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from PIL import Image
 from starlette.requests import ClientDisconnect, Request
 
-from mglmm.answering import Event, Grounded, Unnamed, Words
-from mglmm.engine import Engine, EngineClosedError, Ticket
+from mglmm.engine import Engine, EngineClosedError, Ticket, cancel
+from mglmm.events import Event, Grounded, Unnamed, Words
 from mglmm.schema import UserError
 from mglmm.serve import fetch, pictures
 from mglmm.serve.errors import ApiError
@@ -30,7 +30,7 @@ T = TypeVar("T")
 _READERS = 2
 """Threads that parse bodies and unpack pictures; ours: more would only hold more memory at once."""
 _NUM_DURATIONS = 32
-"""Answers whose mean duration says when to come again; ours."""
+"""Whole answers whose mean duration says when to come again; ours."""
 
 _log = logging.getLogger(LOGGER)
 
@@ -83,6 +83,15 @@ class Service:
                 headers={"WWW-Authenticate": "Bearer"},
             )
 
+    def check_engine(self) -> None:
+        """Nothing, if the engine takes requests.
+
+        Raises:
+            ApiError: it has ended.
+        """
+        if not self.engine.is_open:
+            raise refusal(EngineClosedError("the engine has ended"))
+
     def check_model(self, name: str) -> None:
         """Nothing, if this is the model's name.
 
@@ -94,8 +103,8 @@ class Service:
             raise ApiError(404, said, code="model_not_found", param="model")
 
     @contextmanager
-    def admission(self) -> Iterator[None]:
-        """A place for a request while the block lasts.
+    def admission(self, trace: Trace) -> Iterator[None]:
+        """A place for a request while the block lasts, at whose end `trace` tells how its answer ended.
 
         Raises:
             ApiError: all places are taken.
@@ -116,7 +125,8 @@ class Service:
             yield
         finally:
             self.num_open -= 1
-            self._durations.append(time.perf_counter() - began)
+            if trace.outcome in ("stop", "tokens"):
+                self._durations.append(time.perf_counter() - began)
 
     async def ask(self, request: Request, trace: Trace) -> "Answer":
         """The answer that has begun to a request, whose body is read here.
@@ -204,7 +214,7 @@ class Answer:
             self._ticket = await asyncio.wrap_future(submitted)
         except asyncio.CancelledError:
             # the client has gone, but the engine may be taking the request at this moment
-            submitted.add_done_callback(_drop)
+            submitted.add_done_callback(cancel)
             raise
         except (UserError, EngineClosedError) as error:
             raise refusal(error) from error
@@ -304,8 +314,3 @@ async def while_connected(request: Request, work: Coroutine[Any, Any, T]) -> T:
 async def _gone(request: Request) -> None:
     while (await request.receive())["type"] != "http.disconnect":
         pass
-
-
-def _drop(submitted: "Future[Ticket]") -> None:
-    if not submitted.cancelled() and submitted.exception() is None:
-        submitted.result().cancel()

@@ -7,8 +7,9 @@ from typing import Any
 from fastapi.concurrency import run_in_threadpool
 from PIL import Image
 
-from mglmm.engine import Engine, Ticket
-from mglmm.predict import Event, Grounded, ImagePrediction, Unnamed, Words
+from mglmm.engine import Engine, cancel
+from mglmm.events import Event, Grounded, Unnamed, Words
+from mglmm.prediction import ImagePrediction
 from mglmm.schema import Segment, Span
 from mglmm.studio.session import Question, placed
 
@@ -53,13 +54,7 @@ async def answers(engine: Engine, image: Image.Image, question: Question, max_ne
             if isinstance(event, ImagePrediction):
                 return
     finally:
-        submitted.add_done_callback(_cancel)  # at once, or when a submission that nobody waits for is through
-
-
-def _cancel(submitted: asyncio.Future[Ticket]) -> None:
-    """Cancel the ticket, if there is one."""
-    if not submitted.cancelled() and submitted.exception() is None:
-        submitted.result().cancel()
+        submitted.add_done_callback(cancel)  # at once, or when a submission that nobody waits for is through
 
 
 def told(event: Event, question: Question) -> Told:
