@@ -179,6 +179,7 @@ def test_perfect_is_one_and_empty_is_zero(tools):
     assert all(math.isnan(value) for value in Captions(tools).compute().values())
 
 
+@pytest.mark.slow
 @given(st.permutations(range(len(SET))), st.integers(0, len(SET)))
 def test_order_and_shares_change_nothing(order, cut):
     tools = CaptionTools()

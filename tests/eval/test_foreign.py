@@ -501,9 +501,7 @@ def test_runs_given_as_lengths_are_compressed():
     ("benchmark", "predictions", "option"),
     [
         ("caption", "results.json", ["--no-captions"]),
-        ("caption", "results.json", ["--text-similarity", "minilm"]),
         ("panoptic", "results.json", ["--classes", "classes.json"]),
-        ("panoptic", "results.json", ["--text-similarity", "minilm"]),
         ("panoptic", "results.json", ["--partial"]),
         ("mgsc", "folder", ["--partial"]),
         ("mgsc", "folder", ["--no-target-pixels", "5"]),

@@ -56,11 +56,11 @@ def answer(folder: Path, **options: Any) -> Prediction:
 @pytest.mark.parametrize(
     ("auto", "ours"),
     [
-        ("AutoConfig", "MGLMMConfig"),
+        pytest.param("AutoConfig", "MGLMMConfig", marks=pytest.mark.slow),
         ("AutoProcessor", "MGLMMProcessor"),
-        ("AutoModel", "MGLMMForConditionalGeneration"),
+        pytest.param("AutoModel", "MGLMMForConditionalGeneration", marks=pytest.mark.slow),
         ("AutoModelForImageTextToText", "MGLMMForConditionalGeneration"),
-        ("AutoTokenizer", "LegacyLlamaTokenizer"),
+        pytest.param("AutoTokenizer", "LegacyLlamaTokenizer", marks=pytest.mark.slow),
     ],
 )
 def test_auto_classes_know_the_model_after_import(model_dir: Path, auto: str, ours: str) -> None:

@@ -93,15 +93,16 @@ def score_files(
 
 
 def _check_options(name: str, predictions: Path, given: Sequence[str]) -> None:
-    """Nothing, if the scores of such predictions depend on every option that is given."""
+    """Nothing, if such predictions take every option that is given; `--text-similarity` is taken by all, so that one
+    command line does for every benchmark."""
     if predictions.suffix == ".jsonl":
-        taken = {"--text-similarity", "--no-captions", "--no-target-pixels", "--classes"}
+        taken = {"--no-captions", "--no-target-pixels", "--classes"}
     elif name in GROUNDED:
-        taken = {"--text-similarity", "--no-captions"}
+        taken = {"--no-captions"}
     else:
         taken = {"--partial"} if name in CAPTION else set()
     for option in given:
-        if option not in taken:
+        if option not in {*taken, "--text-similarity"}:
             raise UserError(f"{predictions}: {option} has no effect on the scores of such files; leave it out")
 
 
