@@ -7,9 +7,9 @@ task "mgsc" alone, and scored with `mglmm eval world-mgsc` on held-out pictures:
 
 * truth: captions and masks of the world itself;
 * pipeline: what `mglmm annotate world:0:N` (recipes/annotate/mgscdata.yaml) makes of them: its tree, its captions, and
-  nothing of what it leaves out. Of each picture as many conversations as the truth has, the first ones (that of the
-  whole picture, then those of the largest things): it tells more things with parts than the world does, and the
-  models would see whole pictures unequally often;
+  nothing of what it leaves out. Of each picture at most as many conversations as the truth has, the first ones (that
+  of the whole picture, then mostly those of the largest things): it tells more things with parts than the world
+  does, and the models would see whole pictures unequally often;
 * blind: the pipeline's data, each picture replaced by another. What this one scores can be had without looking.
 
 The start is the model in the package, which knows the world already, with a new language model: all decoder layers

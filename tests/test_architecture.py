@@ -34,8 +34,8 @@ level 0 of the page."""
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-OUTLIVING = {PACKAGE / "engine.py", PACKAGE / "workers.py"}
-"""May catch `Exception`: they outlive what goes wrong with one request, or one piece of work, and tell who asked."""
+OUTLIVING = {PACKAGE / "workers.py"}
+"""May catch `Exception`: it outlives what goes wrong with a piece of work, and tells who gave it."""
 
 NAMES = {
     "cv2": "opencv-python-headless",

@@ -62,6 +62,20 @@ def submit(engine: Engine, image: Image.Image, text: str, limit: int = SHORT) ->
     return listener
 
 
+def held(engine: Engine, image: Image.Image, limit: int) -> tuple[Listener, Signal]:
+    """A request that has begun; the engine waits in its listener until the signal is set."""
+    begun, go_on, listener = Signal(), Signal(), Listener()
+
+    def listen(event: Event | BaseException) -> None:
+        listener.events.put(event)
+        begun.set()
+        go_on.wait(30)
+
+    engine.submit(image, [("What?", None)], max_new_tokens=limit, on_event=listen)
+    assert begun.wait(30)
+    return listener, go_on
+
+
 def test_more_requests_than_rows_are_answered_as_alone(engine: Engine, predictor: Predictor) -> None:
     images = [noise(seed, (20 + seed, 30)) for seed in range(3)]
     asked = [(images[number % 3], INSTRUCTIONS[number % 5], 4 + 3 * (number % 7)) for number in range(15)]
@@ -213,15 +227,7 @@ def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
 def test_whatever_fails_ends_the_requests_on_their_way_but_not_the_engine(
     engine: Engine, picture: Image.Image, monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    begun, go_on, first = Signal(), Signal(), Listener()
-
-    def listen(event: Event | BaseException) -> None:
-        first.events.put(event)
-        begun.set()
-        go_on.wait(30)
-
-    engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=listen)
-    assert begun.wait(30)
+    first, go_on = held(engine, picture, 400)
     with monkeypatch.context() as patch:
         work = getattr(engine, place)
 
@@ -244,15 +250,7 @@ def test_a_failure_while_rows_join_ends_all(
     engine: Engine, picture: Image.Image, predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Else the others would go on with some layers of a row that is not there."""
-    begun, go_on, first = Signal(), Signal(), Listener()
-
-    def listen(event: Event | BaseException) -> None:
-        first.events.put(event)
-        begun.set()
-        go_on.wait(30)
-
-    engine.submit(picture, [("What?", None)], max_new_tokens=60, on_event=listen)
-    assert begun.wait(30)
+    first, go_on = held(engine, picture, 60)
     last = engine._answering._decoding._cache.layers[-1]
     assert len(engine._answering._decoding._cache.layers) > 1
 
@@ -406,16 +404,7 @@ def test_an_answer_that_begins_without_text_is_begun_once(engine: Engine, predic
 def test_a_question_that_cannot_be_begun_ends_alone(
     engine: Engine, predictor: Predictor, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, go_on = Signal(), Signal()
-    listener = Listener()
-
-    def listen(event: Event | BaseException) -> None:
-        listener.events.put(event)
-        begun.set()
-        go_on.wait(30)
-
-    engine.submit(picture, [("What?", None)], max_new_tokens=60, on_event=listen)
-    assert begun.wait(30)
+    listener, go_on = held(engine, picture, 60)
     begin = engine._answering.begin
 
     def broken(questions: list[object]) -> object:
@@ -475,15 +464,8 @@ def test_closing_finishes_or_drops(predictor: Predictor, picture: Image.Image, f
 
 
 def test_what_is_dropped_stays_so_when_it_is_closed_again(predictor: Predictor, picture: Image.Image) -> None:
-    engine, begun, go_on, first = Engine(predictor), Signal(), Signal(), Listener()
-
-    def listen(event: Event | BaseException) -> None:
-        first.events.put(event)
-        begun.set()
-        go_on.wait(30)
-
-    engine.submit(picture, [("What?", None)], max_new_tokens=400, on_event=listen)
-    assert begun.wait(30)
+    engine = Engine(predictor)
+    first, go_on = held(engine, picture, 400)
     closing = [Thread(target=lambda finish=finish: engine.close(finish=finish)) for finish in (False, True)]
     for thread in closing:
         thread.start()

@@ -283,7 +283,12 @@ def _add_length_option(command: argparse.ArgumentParser) -> None:
 
 
 def _add_score_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--text-similarity", default="lexical", metavar="NAME", help="(default: %(default)s)")
+    command.add_argument(
+        "--text-similarity",
+        default="lexical",
+        metavar="NAME",
+        help="lexical, minilm, bert, or auto: bert if its weights are there, else minilm (default: %(default)s)",
+    )
     command.add_argument(
         "--classes", type=Path, metavar="FILE", help="panoptic, semantic: list of classes (default: beside the samples)"
     )

@@ -19,7 +19,7 @@ from mglmm.images import picture_key
 from mglmm.predict import MAX_NEW_TOKENS, Predictor
 from mglmm.prediction import ImagePrediction
 from mglmm.segmenting import Picture
-from mglmm.workers import Background
+from mglmm.workers import AtOnce, Background, attempt
 
 MAX_ROWS = 16
 """Answers on their way together; ours: beyond that a token comes noticeably later to each of them."""
@@ -201,11 +201,10 @@ class Engine:
         """The engine's thread; however it ends, nobody is left waiting."""
         failed = True
         try:
-            while self._wait():
-                self._turn()
-            failed = False
-        except Exception:  # nothing can be begun afresh
-            _log.exception("the engine cannot go on")
+            error = attempt(self._go_on)
+            failed = error is not None
+            if failed:
+                _log.error("the engine cannot go on", exc_info=error)
         finally:
             with self._changed:
                 self._closed = True
@@ -217,17 +216,20 @@ class Engine:
             if failed and self._on_failure is not None:
                 self._on_failure()
 
+    def _go_on(self) -> None:
+        """Turn after turn; if one fails, all answers on their way end, and the next ones begin afresh."""
+        while self._wait():
+            if error := attempt(self._turn):
+                _log.error("the answers on their way failed", exc_info=error)
+                self._end(self._running, error)
+                self._answering = self._made_answering()
+
     def _turn(self) -> None:
-        """Some go, some come, and every answer gets a token; if that fails, all end, and the next ones begin afresh."""
-        try:
-            self._let_in()
-            if new := [ticket for ticket in self._running if ticket._answer is None]:
-                self._begin(new)
-            self._pass_on(self._answering.step())
-        except Exception as error:  # told to those whom it concerns
-            _log.exception("the answers on their way failed")
-            self._end(self._running, error)
-            self._answering = self._made_answering()
+        """Some go, some come, and every answer gets a token."""
+        self._let_in()
+        if new := [ticket for ticket in self._running if ticket._answer is None]:
+            self._begin(new)
+        self._pass_on(self._answering.step())
 
     def _wait(self) -> bool:
         """Wait for something to do; False when the engine is closed and all is done or dropped."""
@@ -267,16 +269,17 @@ class Engine:
     def _begin(self, new: Sequence[Ticket]) -> None:
         """Give every new request its answer; if that fails, they end and the others go on, where they still can."""
         questions = [ticket._question for ticket in new]
-        try:
-            events = self._answering.begin(questions)
-        except Exception as error:  # told to those whom it concerns
-            if not self._answering.is_whole:
-                raise
-            _log.exception("new answers could not be begun")
+        begun_now = AtOnce().submit(self._answering.begin, questions)
+        error = begun_now.exception()
+        if error and not self._answering.is_whole:
+            raise error
+        if error:
+            _log.error("new answers could not be begun", exc_info=error)
             for answer in [answer for answer in self._answering.answers if answer.question in questions]:
                 self._answering.drop(answer)
             self._end(new, error)
             return
+        events = begun_now.result()
         begun = {a.question: a for a in [*self._answering.answers, *(answer for answer, _ in events)]}
         for ticket in new:
             ticket._answer = begun[ticket._question]
@@ -309,8 +312,6 @@ class Engine:
         """Hand an event on, if somebody waits for it; a listener that fails hears no more."""
         if ticket._cancelled:
             return
-        try:
-            ticket._on_event(event)
-        except Exception:  # of code that is not ours
-            _log.exception("a request's listener failed; the request is dropped")
+        if error := attempt(ticket._on_event, event):
+            _log.error("a request's listener failed; the request is dropped", exc_info=error)
             ticket.cancel()

@@ -62,6 +62,11 @@ class Background(Executor):
         return True
 
 
+def attempt(work: Callable[..., Any], *args: Any) -> BaseException | None:
+    """Do it now; the `Exception` that it raised, for a caller that goes on without it."""
+    return AtOnce().submit(work, *args).exception()
+
+
 def _do(future: Future[Any], work: Callable[[], Any]) -> None:
     if not future.set_running_or_notify_cancel():
         return

@@ -88,7 +88,7 @@ def test_no_model_is_asked_where_there_is_none(scene: Scene) -> None:
 def test_named_things_are_told_by_their_names(scene: Scene) -> None:
     annotator = EmbeddedAnnotator(EmbeddedOptions(), FakePredictor())  # type: ignore[arg-type]
     finished = asyncio.run(annotate(scene, Crew(annotator, annotator), AnnotateRecipe(), {}))
-    assert "a white ball" in finished.sample.turns[0].answer.phrases
+    assert "a large round white ball" in finished.sample.turns[0].answer.phrases
     assert not [r for r in finished.rejections if r.stage == "compose"]
 
 

@@ -76,7 +76,7 @@ def test_bare_pictures_get_trees(photos: Path, tmp_path: Path) -> None:
         caption = labels["blue region"].caption
         assert caption is not None and caption.startswith("A blue region")
         root = sample.turns[0]
-        assert root.task == "mgsc" and "a red region" in root.answer.phrases
+        assert root.task == "mgsc" and "a large red region" in root.answer.phrases
         assert set(sample.meta["annotation"]["by"].values()) == {"measured"}
     assert check(str(tmp_path / "out" / "samples.jsonl"), images=True).num_broken == 0
 

@@ -66,6 +66,11 @@ def test_missing_weights_are_told(tmp_path, monkeypatch):
         load_similarity("bert")
 
 
+def test_auto_is_the_sentence_encoder_without_weights_of_bert(tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    assert load_similarity("auto").name == "minilm"
+
+
 def test_bert_is_the_mean_over_all_tokens(tmp_path, monkeypatch):
     """A small random BERT against one string at a time; batches pad, which moves float32 by some 1e-6."""
     import torch
@@ -81,6 +86,7 @@ def test_bert_is_the_mean_over_all_tokens(tmp_path, monkeypatch):
         part.save_pretrained(tmp_path)
     monkeypatch.setattr("mglmm.eval.text_similarity._bert_folder", lambda: str(tmp_path))
     similarity = load_similarity("bert")
+    assert load_similarity("auto").name == "bert"
     phrases = ["the red car", "a tree", "sky", "the red car a tree sky the car", ""]
     with torch.inference_mode():
         means = [model(**tokenizer(p, return_tensors="pt")).last_hidden_state[0].mean(dim=0).numpy() for p in phrases]

@@ -16,13 +16,14 @@ from pydantic import Field
 from mglmm import masks
 from mglmm.annotate.annotator import DescriptionFaults, Tally, TextFaults
 from mglmm.annotate.looks import place, size_word
-from mglmm.annotate.records import Description, Looks, Node, Part, Scene, Task
+from mglmm.annotate.records import Description, Looks, Node, Scene, Task
 from mglmm.annotate.tags import Fault, tagged
+from mglmm.annotate.telling import adjectives, composed
 from mglmm.colors import COLORS
 from mglmm.config import Recipe
 from mglmm.data.vocabulary import noun
-from mglmm.instructions import number_word, with_article
-from mglmm.phrasing import Mention, Pieces, capitalized, listing, sentences
+from mglmm.instructions import with_article
+from mglmm.phrasing import capitalized
 
 if TYPE_CHECKING:
     from mglmm.predict import ImagePrediction, Predictor
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 PANOPTIC = "Describe the whole picture in detail, with masks."
 FINE_GRAINED = "Describe the {label} in detail, with masks."
 SIZES = frozenset({"large", "small", "big", "tall", "tiny", "little", "long", "another", "second"})
-PER_SENTENCE = 5
-"""Things told in one sentence. Ours."""
 
 _SURFACE = {"smooth": "smooth", "fine": "finely textured", "coarse": "coarsely textured"}
 _SHAPE = {"round": " round", "long": " long", "plain": ""}
@@ -78,7 +77,7 @@ class EmbeddedAnnotator:
         return [self._description(node, named.get(node.id)) for node in nodes]
 
     async def compose(self, scene: Scene, task: Task, faults: TextFaults, tally: Tally) -> str | Fault:
-        """See `Annotator`: the parts in a row, large before small."""
+        """See `Annotator`: what their captions begin with, in a row."""
         return tagged(composed(task))
 
     def _description(self, node: Node, named: tuple[str, float] | None) -> Description:
@@ -156,72 +155,19 @@ def caption(label: str, looks: Looks, given: str = "") -> str:
     if given.rstrip().endswith((".", "!", "?")):
         first = given.strip()
     else:
-        thing = (
-            word.indefinite(_adjectives(label, looks)) if not given or label not in given else _article(given, label)
-        )
+        size = f"{size_word(looks)}{_SHAPE[looks.shape]}"
+        thing = _article(given, label) if label in given else word.indefinite(adjectives(label, looks, size))
         first = f"{capitalized(thing)} {place(looks)}."
     it, verb = ("They cover", "their surface is") if word.pair else ("It covers", "its surface is")
     share = f"{100 * looks.share:.2g}" if looks.share >= 0.005 else "less than 1"
     return f"{first} {it} {share} % of the picture; {verb} {_SURFACE[looks.texture]}."
 
 
-def composed(task: Task) -> Pieces:
-    """The pieces of a plain caption that tells a whole and its parts, or the things of a picture.
-
-    Parts that would read the same are told together, where they stand if they are one.
-    """
-    groups: dict[str, list[Part]] = {}
-    for part in task.parts:
-        groups.setdefault(_phrase(part), []).append(part)
-    told = [_told(phrase, parts) for phrase, parts in groups.items()]
-    first, verb, more = ("The picture shows ", "", "It also shows ")
-    opening: Pieces = []
-    if task.whole is not None:
-        word = noun(task.whole.label)
-        opening = [
-            "This ",
-            word.verb,
-            " ",
-            Mention(_phrase(task.whole), (task.whole.id,)),
-            f" {place(task.whole.looks)}.",
-        ]
-        has = "have" if word.pair else "has"
-        it = capitalized(word.pronoun)
-        first, more, verb = f"{it} {has} ", f"{it} also {has} ", ""
-    rows = [told[k : k + PER_SENTENCE] for k in range(0, len(told), PER_SENTENCE)]
-    parts = [[first if k == 0 else more, verb, *listing(row), "."] for k, row in enumerate(rows)]
-    return [piece for piece in sentences(opening, *parts) if piece]
-
-
-def _told(phrase: str, parts: Sequence[Part]) -> Pieces:
-    ids = tuple(part.id for part in parts)
-    if len(parts) == 1:
-        return [Mention(phrase, ids), f" {place(parts[0].looks)}"]
-    word = noun(parts[0].label)
-    color = _adjectives(parts[0].label, parts[0].looks, with_size=False)
-    return [Mention(" ".join(w for w in (number_word(len(parts)), color, word.many) if w), ids)]
-
-
-def _phrase(part: Part) -> str:
-    return noun(part.label).indefinite(_adjectives(part.label, part.looks, with_size=False))
-
-
-def _adjectives(label: str, looks: Looks, with_size: bool = True) -> str:
-    """Size, shape and color of what is called `label`, those that the label does not hold itself."""
-    size = size_word(looks) if with_size else ""
-    color = looks.color or ""
-    words = [size + (_SHAPE[looks.shape] if with_size else ""), color]
-    return " ".join(w for text in words for w in text.split() if w not in label.split() and not _colored(label, w))
-
-
-def _colored(label: str, word: str) -> bool:
-    """Whether a color is to be added to a label that holds one."""
-    return word in COLORS and any(w in COLORS for w in label.split())
-
-
 def _article(text: str, label: str) -> str:
-    word = noun(label)
-    return text if word.mass or word.pair or text.startswith(("a ", "an ", "the ")) else with_article(text)
+    """A phrase that came with a mask, as it is told first."""
+    if text.startswith(("a ", "an ", "the ")):
+        return text
+    return noun(label).indefinite(text.removesuffix(label).strip()) if text.endswith(label) else with_article(text)
 
 
 def _head(phrase: str) -> str:

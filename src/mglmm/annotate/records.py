@@ -102,19 +102,24 @@ class Description(Record):
 
 
 class Part(Record):
-    """A node as the composer is told of it."""
+    """A node as the composer is told of it; `stuff`: see `Node`."""
 
     id: int
     label: str
     caption: str
     looks: Looks
+    stuff: bool = False
 
 
 class Task(Record):
-    """A caption to compose: of the picture (`whole` None) or of a node, from the captions of its children."""
+    """A caption to compose: of the picture (`whole` None) or of a node, from the captions of its children.
+
+    `name`: what the node is asked by, which fits nothing else in the picture.
+    """
 
     whole: Part | None
     parts: tuple[Part, ...]
+    name: str = ""
 
     @property
     def node(self) -> int | None:
@@ -128,10 +133,11 @@ class Task(Record):
 
 
 class Composed(Record):
-    """A checked grounded caption of the picture (`node` None) or of a node."""
+    """A checked grounded caption of the picture (`node` None) or of a node; `name` as of its `Task`."""
 
     node: int | None
     text: GroundedText
+    name: str = ""
 
 
 class Usage(Record):

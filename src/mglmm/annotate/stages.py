@@ -18,6 +18,7 @@ from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.records import Composed, Description, Finished, Node, Part, Rejection, Scene, Task
 from mglmm.annotate.sources import Source
 from mglmm.annotate.tags import Fault
+from mglmm.annotate.telling import references
 from mglmm.annotate.tree import build_tree
 from mglmm.annotate.views import Viewer, jpeg
 from mglmm.data.readers.coco_captions import wording
@@ -174,7 +175,7 @@ async def _compose(
     else:
         text, faults = caption_faults(answer, task, recipe.rules)
         if not faults:
-            return Composed(node=task.node, text=text), []
+            return Composed(node=task.node, text=text, name=task.name), []
     return None, [Rejection(rule=f.rule, stage="compose", node=task.node, detail=f.detail) for f in faults]
 
 
@@ -195,17 +196,27 @@ def tasks(
 ) -> list[Task]:
     """What is composed: the picture, and every node with enough children; in the order of the nodes."""
     parts = {
-        node.id: Part(id=node.id, label=said[node.id].label, caption=said[node.id].caption, looks=node.looks)
+        node.id: Part(
+            id=node.id,
+            label=said[node.id].label,
+            caption=said[node.id].caption,
+            looks=node.looks,
+            stuff=node.stuff,
+        )
         for node in scene.nodes
         if node.id in said
     }
+    names = references(tuple(parts.values()))
     found = []
     for whole in (None, *parts):
         below = sorted((p for p in parts.values() if parents[p.id] == whole), key=lambda p: (-p.looks.share, p.id))
         least = 1 if whole is None else recipe.composing.min_children
         if len(below) >= least:
             chosen = tuple(below[: recipe.composing.max_children])
-            found.append(Task(whole=None if whole is None else parts[whole], parts=chosen))
+            if whole is None:
+                found.append(Task(whole=None, parts=chosen))
+            else:
+                found.append(Task(whole=parts[whole], parts=chosen, name=names[whole]))
     return found
 
 
@@ -231,7 +242,7 @@ def to_sample(
         for node in nodes
     )
     rng = np.random.default_rng([recipe.seed, int(wording(scene.id).integers(2**32))])
-    made = tuple(_turn(caption, said, rng) for caption in composed)
+    made = tuple(_turn(caption, rng) for caption in composed)
     meta = {
         **provenance,
         "proposals": scene.origin,
@@ -254,11 +265,11 @@ def to_sample(
     return sample.model_copy(update={"turns": (*made, *turns(sample, rng, others, colors))}) if others else sample
 
 
-def _turn(caption: Composed, said: dict[int, Description], rng: np.random.Generator) -> Turn:
+def _turn(caption: Composed, rng: np.random.Generator) -> Turn:
     if caption.node is None:
         asked = instruction("panoptic_segcap", rng)
         return Turn(task="mgsc", instruction=asked, answer=caption.text, granularity="panoptic", family="panoptic")
-    asked = instruction("fine_grained_segcap", rng, object=f"the {said[caption.node].label}")
+    asked = instruction("fine_grained_segcap", rng, object=caption.name)
     return Turn(task="mgsc", instruction=asked, answer=caption.text, granularity="part", family="part")
 
 

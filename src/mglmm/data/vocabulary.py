@@ -26,18 +26,36 @@ class Noun:
         return "they" if self.pair else "it"
 
     def indefinite(self, adjectives: str = "") -> str:
-        """The noun as it is told first: "a red car", "black hair", "blue trousers"."""
+        """The noun as it is told first: "a red car", "black hair", "blue trousers", "the sky"."""
+        if not adjectives and self.one in ONLY:
+            return f"the {self.one}"
         text = f"{adjectives} {self.one}".strip()
         return text if self.mass or self.pair else with_article(text)
 
 
-MASS = frozenset({"hair", "skin", "broccoli", "water", "grass", "sand", "snow", "sky", "street", "vegetation", "food"})
+ONLY = frozenset({"sky"})
+"""Of which there is one, so that people say "the" where it is first told."""
+MASS = frozenset(
+    {
+        "hair", "skin", "broccoli", "water", "grass", "sand", "snow", "sky", "street", "vegetation", "food", "foliage",
+        "wool", "cargo", "foam", "bread", "soup", "salad", "cheese", "icing",
+    }
+)  # fmt: skip
 MASS_WITH_ARTICLE = frozenset({"street", "sky"})
 """Cannot be counted in a picture, but people say "the street" and "a street"."""
+STUFF = frozenset(
+    {
+        "sky", "clouds", "ceiling", "wall", "floor", "rug", "carpet", "curtain", "grass", "ground", "dirt", "sand",
+        "snow", "water", "sea", "lake", "river", "road", "street", "path", "pavement", "sidewalk", "field", "hill",
+        "hills", "mountain", "mountains", "fence", "hedge", "vegetation",
+    }
+)  # fmt: skip
+"""What has no shape of its own and stands behind or under the things of a picture; most are stuff in COCO-Stuff too."""
 PAIRS = frozenset(
     {
         "trousers", "pants", "jeans", "leggings", "shorts", "tights", "stockings", "shoes", "boots", "sneakers",
         "heels", "sandals", "socks", "gloves", "glasses", "sunglasses", "scissors", "skis", "plants", "clothes",
+        "hills", "branches", "leaves", "pages", "bristles",
     }
 )  # fmt: skip
 IRREGULAR = {

@@ -56,9 +56,11 @@ def score_files(
     """
     benchmark = find(name)
     given = {
-        "--text-similarity": text_similarity != "lexical", "--no-captions": not captions, "--partial": partial,
-        "--no-target-pixels": no_target_pixels != 1, "--classes": classes is not None,
-    }  # fmt: skip
+        "--no-captions": not captions,
+        "--partial": partial,
+        "--no-target-pixels": no_target_pixels != 1,
+        "--classes": classes is not None,
+    }
     _check_options(name, predictions, [option for option, is_given in given.items() if is_given])
     _make_folder(out)
     run: dict[str, Any] = {"benchmark": name, "truth": [str(path) for path in truth], "predictions": str(predictions)}
@@ -77,8 +79,10 @@ def score_files(
         return score(benchmark, samples, predictions, out, run=run, measures=measures, resamples=resamples)
     start = time.monotonic()
     scorer: Scorer
+    measured_with = None
     if predictions.is_dir() and name in GROUNDED:
         measures = measures_of(name, text_similarity=text_similarity, captions=captions)
+        measured_with = measures.similarity.name
         scorer, counts = _grounded(truth, predictions, measures)
     elif predictions.suffix == ".json" and name in CAPTION:
         scorer, counts = _captions(_only(truth), predictions, partial)
@@ -87,14 +91,12 @@ def score_files(
         scorer, counts = _panoptic(_only(truth), predictions)
     else:
         raise UserError(f"{predictions}: {name} is scored from {_accepted(name)}")
-    measured_with = text_similarity if name in GROUNDED else None
     result = {"benchmark": name, **counts, "run": run, "text_similarity": measured_with}
     return _written(out, benchmark, result, scorer, resamples, start)
 
 
 def _check_options(name: str, predictions: Path, given: Sequence[str]) -> None:
-    """Nothing, if such predictions take every option that is given; `--text-similarity` is taken by all, so that one
-    command line does for every benchmark."""
+    """Nothing, if such predictions take every option that is given."""
     if predictions.suffix == ".jsonl":
         taken = {"--no-captions", "--no-target-pixels", "--classes"}
     elif name in GROUNDED:
@@ -102,7 +104,7 @@ def _check_options(name: str, predictions: Path, given: Sequence[str]) -> None:
     else:
         taken = {"--partial"} if name in CAPTION else set()
     for option in given:
-        if option not in {*taken, "--text-similarity"}:
+        if option not in taken:
             raise UserError(f"{predictions}: {option} has no effect on the scores of such files; leave it out")
 
 

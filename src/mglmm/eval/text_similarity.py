@@ -9,7 +9,7 @@ import numpy as np
 
 from mglmm.schema import UserError
 
-SimilarityName = Literal["lexical", "minilm", "bert"]
+SimilarityName = Literal["lexical", "minilm", "bert", "auto"]
 
 BERT = ("bert-base-uncased", "google-bert/bert-base-uncased")
 """The names under which the same weights lie in a Hugging Face cache."""
@@ -90,11 +90,13 @@ def load_similarity(name: str) -> TextSimilarity:
     """The measure called `name`, on the CPU.
 
     "minilm" is the sentence encoder all-MiniLM-L6-v2; "bert" is bert-base-uncased, mean over all tokens, with which the
-    published recalls were computed. Nothing is downloaded.
+    published recalls were computed; "auto" is "bert" if its weights are there, else "minilm". Nothing is downloaded.
 
     Raises:
-        UserError: no such measure, or its package or weights are not there (there is never a silent replacement).
+        UserError: no such measure, or its package or weights are not there (nothing but "auto" is replaced by another).
     """
+    if name == "auto":
+        name = "minilm" if _bert_folder() is None else "bert"
     if name == "lexical":
         return LexicalSimilarity()
     if name == "minilm":
@@ -126,6 +128,11 @@ def _bert() -> Callable[[list[str]], np.ndarray]:
     from transformers import AutoModel, AutoTokenizer
 
     folder = _bert_folder()
+    if folder is None:
+        raise UserError(
+            f"text_similarity bert needs the weights of {BERT[1]} in the Hugging Face cache: hf download {BERT[1]}, "
+            "or choose text_similarity minilm or lexical"
+        )
     try:
         tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
     except OSError as error:
@@ -148,7 +155,8 @@ def _bert() -> Callable[[list[str]], np.ndarray]:
     return _encode
 
 
-def _bert_folder() -> str:
+def _bert_folder() -> str | None:
+    """Where its weights lie, if they are in the cache."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
@@ -157,10 +165,7 @@ def _bert_folder() -> str:
             return snapshot_download(name, local_files_only=True)
         except LocalEntryNotFoundError:
             continue
-    raise UserError(
-        f"text_similarity bert needs the weights of {BERT[1]} in the Hugging Face cache: hf download {BERT[1]}, "
-        "or choose text_similarity minilm or lexical"
-    )
+    return None
 
 
 @lru_cache(maxsize=4096)

@@ -5,11 +5,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from mglmm.phrasing import pick, shuffled
 from mglmm.world.drawing import Kind
 from mglmm.world.graph import Entity
 from mglmm.world.kinds import KINDS
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import pick, shuffled
 from mglmm.world.referring import PLACES, Description, matching
 from mglmm.world.scene import NOVEL_PAIRS
 

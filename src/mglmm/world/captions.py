@@ -10,23 +10,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from mglmm.instructions import with_article
+from mglmm.phrasing import Mention, Pieces, capitalized, grounded, listing, pick, write
 from mglmm.schema import GroundedText
 from mglmm.world.graph import Entity
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import (
-    Introduction,
-    Mention,
-    Pieces,
-    be,
-    capitalized,
-    definite,
-    grounded,
-    is_plural,
-    listing,
-    pick,
-    pronoun,
-    write,
-)
+from mglmm.world.phrases import Introduction, be, definite, is_plural, pronoun
 
 MAX_MENTIONS = 12
 """A caption tells at most so many segments (the largest); a longer one is more than a small model writes well."""

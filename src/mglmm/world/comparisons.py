@@ -6,9 +6,10 @@ from collections.abc import Callable
 import numpy as np
 
 from mglmm.instructions import number_word
+from mglmm.phrasing import pick, shuffled
 from mglmm.world.graph import Entity
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import be, pick, shuffled
+from mglmm.world.phrases import be
 from mglmm.world.reasoning import Family, Finder, Found
 from mglmm.world.referring import CLEAR_GAP, CLEAR_RATIO, by_attribute, short_description
 

@@ -12,13 +12,13 @@ from PIL import Image
 
 from mglmm.colors import COLORS
 from mglmm.instructions import instruction, join_list
+from mglmm.phrasing import Mention, grounded, listing, pick, write
 from mglmm.schema import Rle, Sample, Segment, Turn
 from mglmm.world.absent import none_of
 from mglmm.world.drawing import Paint
 from mglmm.world.entities import plural
 from mglmm.world.graph import TRAIN_SEEDS_END
 from mglmm.world.kinds import KINDS
-from mglmm.world.phrases import Mention, grounded, listing, pick, write
 from mglmm.world.referring import PLACES, SIDES, SUPERLATIVES, Description
 from mglmm.world.scene import stream
 from mglmm.world.targets import MANY, NONE, ONE, turn

@@ -3,11 +3,11 @@
 import numpy as np
 
 from mglmm.instructions import instruction
+from mglmm.phrasing import shuffled
 from mglmm.schema import GroundedText, Turn
 from mglmm.world import captions, comparisons, families, families_inside, families_parts, questions, targets
 from mglmm.world.graph import Entity, SceneGraph
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import shuffled
 from mglmm.world.reasoning import Family, reasoning
 from mglmm.world.referring import by_part, short_description
 

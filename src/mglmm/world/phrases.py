@@ -1,94 +1,10 @@
 """From entities to words: noun phrases, lists, and templates filled with phrases that stay tied to their segments."""
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeVar
+from collections.abc import Sequence
 
-import numpy as np
-
-from mglmm.instructions import expand, with_article
-from mglmm.schema import GroundedText, Span
+from mglmm.instructions import with_article
+from mglmm.phrasing import Mention
 from mglmm.world.graph import Entity
-
-
-class Mention(NamedTuple):
-    """A phrase of a text that is tied to segments (their ids, in order)."""
-
-    phrase: str
-    ids: tuple[int, ...]
-
-
-Piece = str | Mention
-Pieces = list[Piece]
-T = TypeVar("T")
-
-_SLOT = re.compile(r"\{(\w+)\}")
-
-
-def pick(rng: np.random.Generator, choices: Sequence[T]) -> T:
-    """One of `choices`, all equally likely."""
-    return choices[int(rng.random() * len(choices))]
-
-
-def shuffled(rng: np.random.Generator, items: Iterable[T]) -> list[T]:
-    """The items in random order."""
-    keyed = [(rng.random(), index, item) for index, item in enumerate(items)]
-    return [item for _, _, item in sorted(keyed, key=lambda k: k[:2])]
-
-
-def fill(template: str, **slots: Piece | Sequence[Piece]) -> Pieces:
-    """The pieces of `template` with every `{slot}` replaced by its text, mention or pieces.
-
-    Raises:
-        KeyError: the template has a slot that was not given.
-    """
-    pieces: Pieces = []
-    for index, text in enumerate(_SLOT.split(template)):
-        if index % 2 == 0:
-            pieces.append(text)
-            continue
-        value = slots[text]
-        if isinstance(value, str | Mention):
-            pieces.append(value)
-        else:
-            pieces.extend(value)
-    return pieces
-
-
-def write(template: str, rng: np.random.Generator, **slots: Piece | Sequence[Piece]) -> Pieces:
-    """`fill` after the choices `[a|b]` of the template were made."""
-    return fill(expand(template, rng), **slots)
-
-
-def grounded(pieces: Iterable[Piece]) -> GroundedText:
-    """The text of all pieces in a row, its mentions as spans; an opening word that is not a mention is capitalised."""
-    text, spans = "", []
-    for piece in pieces:
-        if isinstance(piece, Mention):
-            spans.append(Span(start=len(text), end=len(text) + len(piece.phrase), segment_ids=piece.ids))
-            text += piece.phrase
-        else:
-            text += piece if text else capitalized(piece)
-    return GroundedText(text=text, spans=tuple(spans))
-
-
-def capitalized(text: str) -> str:
-    """The text with its first letter in upper case."""
-    return text[:1].upper() + text[1:]
-
-
-def listing(items: Sequence[Piece | Sequence[Piece]], last: str = "and") -> Pieces:
-    """The items in a row: "a", "a and b", "a, b and c"."""
-    pieces: Pieces = []
-    for index, item in enumerate(items):
-        if index:
-            pieces.append(f" {last} " if index == len(items) - 1 else ", ")
-        if isinstance(item, str | Mention):
-            pieces.append(item)
-        else:
-            pieces.extend(item)
-    return pieces
-
 
 STUFF_ARTICLE = {"sky": "the", "grass": "", "sand": "", "snow": "", "water": "", "hills": ""}
 """How stuff is introduced; what is not listed can be counted ("a road")."""

@@ -5,25 +5,13 @@ from dataclasses import replace
 import numpy as np
 
 from mglmm.instructions import instruction, number_word, plural, sentence_case, with_article
+from mglmm.phrasing import Mention, capitalized, grounded, listing, pick, shuffled, write
 from mglmm.schema import GroundedText, Turn
 from mglmm.world import captions
 from mglmm.world.absent import absent, absent_kind, none_of
 from mglmm.world.graph import Entity
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import (
-    Mention,
-    be,
-    capitalized,
-    grounded,
-    indefinite,
-    is_plural,
-    listing,
-    numbered,
-    pick,
-    pronoun,
-    shuffled,
-    write,
-)
+from mglmm.world.phrases import be, indefinite, is_plural, numbered, pronoun
 from mglmm.world.referring import (
     PLACES,
     Description,

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mglmm.instructions import instruction
+from mglmm.phrasing import Mention, grounded, listing, pick, shuffled, write
 from mglmm.schema import Turn
 from mglmm.world.graph import Entity
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import Mention, be, grounded, listing, numbered, pick, pronoun, shuffled, this, write
+from mglmm.world.phrases import be, numbered, pronoun, this
 from mglmm.world.targets import level, turn
 
 MAX_TARGETS = 4

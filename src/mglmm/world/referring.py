@@ -9,9 +9,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from mglmm.instructions import ordinal_word
+from mglmm.phrasing import pick, shuffled
 from mglmm.world.graph import Entity
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import pick, shuffled
 
 PLACES = {
     "left": "on the left",

@@ -5,24 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from mglmm.instructions import instruction, join_list, number_word
+from mglmm.phrasing import Mention, Pieces, grounded, listing, pick, shuffled, write
 from mglmm.schema import Granularity, GroundedText, Task, Turn
 from mglmm.world.absent import absent, missing_kind, none_of
 from mglmm.world.graph import Entity
 from mglmm.world.lookup import Lookup
-from mglmm.world.phrases import (
-    STUFF_ARTICLE,
-    Mention,
-    Pieces,
-    be,
-    grounded,
-    is_plural,
-    listing,
-    numbered,
-    pick,
-    shuffled,
-    this,
-    write,
-)
+from mglmm.world.phrases import STUFF_ARTICLE, be, is_plural, numbered, this
 from mglmm.world.referring import Description, describe, short_description
 
 MAX_SEVERAL = 5
