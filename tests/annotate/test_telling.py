@@ -63,23 +63,24 @@ def test_a_picture_is_told_from_left_to_right_behind_its_stuff() -> None:
             part(2, "wall", "A wall."),
             part(3, "sofa", "A sofa.", x=0.0),
             part(4, "lamp", "A tall lamp.", x=0.3),
-            part(5, "gray area", "A gray area.", stuff=True),
+            part(5, "gray area", "A gray area.", y=0.9, stuff=True),
+            part(6, "cat", "A cat.", x=0.9),
         ),
     )
     assert tagged(composed(task)) == (
         "The picture shows <2>a wall</2> and <5>a gray area</5>. From left to right, it also shows <3>a sofa</3> on "
-        "the left, <4>a tall lamp</4> and <1>another sofa</1> on the right."
+        "the left, <4>a tall lamp</4> and <1>another sofa</1> on the right. Further to the right, it shows "
+        "<6>a cat</6>."
     )
 
 
 def test_parts_are_told_downwards_and_in_several_sentences() -> None:
-    parts = tuple(
-        part(k, label, y=k / 10) for k, label in enumerate(("lid", "dial", "trousers", "rim", "knob", "foot"), 2)
-    )
+    labels = ("lid", "dial", "trousers", "rim", "knob", "foot", "base")
+    parts = tuple(part(k, label, y=k / 10) for k, label in enumerate(labels, 2))
     task = Task(whole=part(1, "boots"), parts=parts[::-1], name="the boots on the left")
     assert tagged(composed(task)) == (
-        "These are <1>the boots on the left</1>. You can see <2>a lid</2>, <3>a dial</3>, <4>trousers</4>, <5>a rim</5>"
-        " and <6>a knob</6>. You can also see <7>a foot</7>."
+        "These are <1>the boots on the left</1>. You can see <2>a lid</2>, <3>a dial</3>, <4>trousers</4>, "
+        "<5>a rim</5>, <6>a knob</6> and <7>a foot</7>. You can also see <8>a base</8>."
     )
 
 

@@ -9,8 +9,8 @@ from mglmm.colors import COLORS
 from mglmm.data.vocabulary import STUFF, noun
 from mglmm.phrasing import Mention, Pieces, capitalized, listing, sentences
 
-PER_SENTENCE = 5
-"""Things told in one sentence. Ours."""
+THINGS_PER_SENTENCE, PARTS_PER_SENTENCE = 3, 6
+"""Told in one sentence. Ours: most sentences of the world's own captions tell as few."""
 MAX_ADJECTIVES = 4
 """Words between article and label that are taken over from a caption. Ours."""
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
@@ -77,30 +77,30 @@ def composed(task: Task) -> Pieces:
     """The pieces of a plain caption that tells a whole and its parts, or the things of a picture.
 
     Every mask has a phrase of its own. Those that read the same are told with their place where it tells them apart: "a
-    sofa on the left and another sofa at the bottom". Of a picture first the stuff, then the things from left to right;
-    parts downwards.
+    sofa on the left and another sofa at the bottom". Of a picture first the stuff, downwards, then the things from left
+    to right; of a thing its parts, downwards.
     """
     if task.whole is not None:
         return _of_whole(task.whole, task.name, sorted(task.parts, key=_row))
-    stuff = [part for part in task.parts if part.stuff or part.label in STUFF]
+    stuff = sorted((part for part in task.parts if part.stuff or part.label in STUFF), key=_row)
     things = sorted((part for part in task.parts if part not in stuff), key=_column)
     told = dict(zip((p.id for p in (*stuff, *things)), _introduced((*stuff, *things)), strict=True))
     shows = "it also shows " if stuff else "the picture shows "
     shows = f"From left to right, {shows}" if len(things) > 1 else capitalized(shows)
     return sentences(
         ["The picture shows ", *listing([told[part.id] for part in stuff]), "."] if stuff else [],
-        _rows([told[part.id] for part in things], shows, "Further to the right, it shows "),
+        _rows([told[part.id] for part in things], shows, "Further to the right, it shows ", THINGS_PER_SENTENCE),
     )
 
 
 def _of_whole(whole: Part, name: str, parts: Sequence[Part]) -> Pieces:
     opening: Pieces = [f"{'These are' if noun(whole.label).pair else 'This is'} ", Mention(name, (whole.id,)), "."]
-    return sentences(opening, _rows(_introduced(parts), "You can see ", "You can also see "))
+    return sentences(opening, _rows(_introduced(parts), "You can see ", "You can also see ", PARTS_PER_SENTENCE))
 
 
-def _rows(told: Sequence[Pieces], first: str, more: str) -> Pieces:
-    """The things in sentences that begin with `first`, then with `more`."""
-    rows = [told[k : k + PER_SENTENCE] for k in range(0, len(told), PER_SENTENCE)]
+def _rows(told: Sequence[Pieces], first: str, more: str, length: int) -> Pieces:
+    """What is told in sentences of at most `length` things that begin with `first`, then with `more`."""
+    rows = [told[k : k + length] for k in range(0, len(told), length)]
     return sentences(*([first if k == 0 else more, *listing(row), "."] for k, row in enumerate(rows)))
 
 
