@@ -1,6 +1,5 @@
-"""Executors for a caller that must not fail with its work: at once, or on a thread that lets the interpreter end.
-
-Whatever goes wrong with a piece of work is told by its future.
+"""For a caller that must not fail with its work: executors that do it at once, or on a thread that lets the interpreter
+end. Whatever goes wrong with a piece of work is told by its future, or returned by `attempt`.
 """
 
 from collections.abc import Callable
@@ -78,3 +77,5 @@ def _do(future: Future[Any], work: Callable[[], Any]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+    finally:
+        del future, work  # the error's traceback holds this frame, which must not hold the error in turn
