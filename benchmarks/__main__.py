@@ -2,8 +2,7 @@
 
     python -m benchmarks [--model default] [--out docs/benchmarks.md]
 
-`make bench` is this: some ten minutes on two cores for the default model, half an hour more for `small`. It needs a C++
-compiler (`torch.compile`). The page is written anew after every script, so that what is measured stays when one is
+`make bench` is this: some ten minutes on two cores for the default model. It needs a C++ compiler (`torch.compile`). The page is written anew after every script, so that what is measured stays when one is
 interrupted. The other scripts (readers, scoring, conversion, annotation, training, serving) measure one claim each and
 take longer; each says what in its own text, and the log has their figures.
 """
@@ -23,7 +22,7 @@ from rich.console import Console
 
 from mglmm.atomic import atomic_file
 
-SCRIPTS = {"ask": ["--compiled"], "batch": [], "scale": [], "roofline": []}
+SCRIPTS = {"ask": ["--compiled", "--published"], "batch": [], "scale": [], "roofline": []}
 """Script -> what it is given beside the model."""
 LIBRARIES = ("mglmm", "torch", "transformers")
 ABOUT = """# Benchmarks

@@ -17,11 +17,12 @@ def part(
     x: float = 0.4,
     y: float = 0.4,
     size: float = 0.1,
+    share: float = 0.05,
     color: str | None = None,
     stuff: bool = False,
 ) -> Part:
     box = (x, y, size, size)
-    looks = Looks(box_xywh=box, share=0.05, color=color, texture="smooth", shape="plain", border=0.0)
+    looks = Looks(box_xywh=box, share=share, color=color, texture="smooth", shape="plain", border=0.0)
     return Part(id=id, label=label, caption=caption, looks=looks, stuff=stuff)
 
 
@@ -126,19 +127,19 @@ def test_a_picture_is_told_from_left_to_right_behind_its_stuff() -> None:
     )
 
 
-def test_parts_are_told_downwards_with_their_place_in_the_whole() -> None:
+def test_large_parts_are_told_first_and_alike_ones_together_with_their_place_in_the_whole() -> None:
     whole = part(1, "lamp", x=0.6, y=0.6, size=0.4)
     parts = (
-        part(2, "base", x=0.75, y=0.9),
-        part(3, "shade", x=0.75, y=0.6),
-        part(4, "cord", x=0.9, y=0.8),
-        part(5, "pole", x=0.75, y=0.75),
-        part(6, "switch", x=0.75, y=0.91),
+        part(2, "knob", x=0.8, y=0.8, share=0.01),
+        part(3, "shade", x=0.75, y=0.6, share=0.04),
+        part(4, "cord", x=0.9, y=0.8, share=0.02),
+        part(5, "pole", x=0.75, y=0.75, share=0.03),
+        part(6, "knob", x=0.6, y=0.8, share=0.03),
     )
     assert tagged(composed(Task(whole=whole, parts=parts, name="the lamp at the bottom right"))) == (
         "This is <1>the lamp at the bottom right</1>. You can see <3>a shade</3> at the top, <5>a pole</5> in the "
-        "middle, <4>a cord</4> on the right and <2>a base</2> at the bottom. You can also see "
-        "<6>a switch</6> at the bottom."
+        "middle, <6>a knob</6> on the left and <2>another knob</2> in the middle. You can also see <4>a cord</4> on "
+        "the right."
     )
 
 

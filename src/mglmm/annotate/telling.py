@@ -99,10 +99,11 @@ def composed(task: Task) -> Pieces:
     """The pieces of a plain caption that tells a whole and its parts, or the things of a picture.
 
     Every mask has a phrase of its own. Of a picture first the stuff, downwards, then the things from left to right,
-    each with its place in the picture; of a thing its parts, downwards, each with its place in the thing.
+    each with its place in the picture; of a thing its parts, the large ones first and alike ones together, each with
+    its place in the thing.
     """
     if task.whole is not None:
-        return _of_whole(task.whole, task.name, sorted(task.parts, key=_row))
+        return _of_whole(task.whole, task.name, _grouped(task.parts))
     stuff = sorted((part for part in task.parts if part.stuff or _head(part) in STUFF), key=_row)
     things = sorted((part for part in task.parts if part not in stuff), key=_column)
     mentions = _introduced((*stuff, *things))
@@ -130,6 +131,14 @@ def _rows(told: Sequence[Pieces], first: str, more: str, length: int) -> Pieces:
     """What is told in sentences of at most `length` things that begin with `first`, then with `more`."""
     rows = [told[k : k + length] for k in range(0, len(told), length)]
     return sentences(*([first if k == 0 else more, *listing(row), "."] for k, row in enumerate(rows)))
+
+
+def _grouped(parts: Sequence[Part]) -> list[Part]:
+    """The large parts before the small ones; those that read the same together, from left to right."""
+    groups: dict[str, list[Part]] = {}
+    for part in sorted(parts, key=lambda p: (-p.looks.share, p.id)):
+        groups.setdefault(introduced(part.label, describing(part)), []).append(part)
+    return [part for group in groups.values() for part in sorted(group, key=_column)]
 
 
 def _introduced(parts: Sequence[Part]) -> list[Mention]:
