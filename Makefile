@@ -37,7 +37,7 @@ test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves w
 browser: $(STAMP)  ## fetch a Chromium for the tests of the studio, which skip themselves without one
 	$(BIN)/python -m playwright install chromium
 
-bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (ten minutes)
+bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (six minutes)
 	$(BIN)/python -m benchmarks
 
 check: $(STAMP)  ## lint, format and types
