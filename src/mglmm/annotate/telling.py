@@ -76,11 +76,16 @@ def references(parts: Sequence[Part]) -> dict[int, str]:
     among its like ("the second cup from the left", "... from the top"), if nobody could take it for its neighbor.
     """
     found = {}
+    said = {part.id: describing(part) for part in parts}
+    words = {part.id: {*said[part.id].lower().split(), *part.label.lower().split()} for part in parts}
+    sides = {part.id: _sides(part) for part in parts}
+    by_head: dict[str, list[Part]] = {}
     for part in parts:
-        words = describing(part).lower().split()
-        name = f"the {describing(part)} {part.label}".replace("  ", " ")
-        alike = [other for other in parts if _head(other) == _head(part) and _fits(words, other)]
-        there = [other for other in alike if _sides(part) <= _sides(other)]
+        by_head.setdefault(_head(part), []).append(part)
+    for part in parts:
+        name = f"the {said[part.id]} {part.label}".replace("  ", " ")
+        alike = [other for other in by_head[_head(part)] if words[other.id].issuperset(said[part.id].lower().split())]
+        there = [other for other in alike if sides[part.id] <= sides[other.id]]
         if len(alike) == 1:
             found[part.id] = name
         elif len(there) == 1:
@@ -160,11 +165,6 @@ def _within(looks: Looks, whole: Looks) -> Looks:
 
 def _head(part: Part) -> str:
     return part.label.lower().split()[-1]
-
-
-def _fits(words: Sequence[str], part: Part) -> bool:
-    """Whether all these words can be said of it."""
-    return {*describing(part).lower().split(), *part.label.lower().split()}.issuperset(words)
 
 
 def _sides(part: Part) -> set[str]:
