@@ -15,6 +15,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from rich.progress import Progress
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import TrainingArguments
@@ -482,15 +483,22 @@ def test_held_out_losses_are_measured_and_change_nothing(base: Path, tmp_path: P
 
 @pytest.mark.parametrize("settings", [{"logging_steps": 1}, {"logging_steps": 9, "save_steps": 2}])
 def test_a_loss_that_is_not_finite_ends_the_run_in_one_line(
-    base: Path, tmp_path: Path, settings: dict[str, Any], capsys: pytest.CaptureFixture[str]
+    base: Path,
+    tmp_path: Path,
+    settings: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Seen when the losses are logged, or before a checkpoint of them is saved."""
+    """Seen when the losses are logged, or before a checkpoint of them is saved; the bar does not stay."""
+    bars: list[Progress] = []
+    monkeypatch.setattr(Progress, "stop", lambda self: bars.append(self))
     diverging = {"learning_rate": 1e30, "max_grad_norm": 0.0, "save_strategy": "steps", **settings}
     assert main(["train", str(write_recipe(base, tmp_path, trainer=diverging))]) == 2
     line = capsys.readouterr().err.splitlines()[-1]
     said = r"mglmm: step 2: the run diverges \(.*lm_loss.*: not finite\); lower trainer\.learning_rate"
     assert re.fullmatch(said, line)
     assert not checkpoints(tmp_path / "run")
+    assert len(bars) == 1
 
 
 def test_weights_can_come_from_another_model(base: Path, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """The command `mglmm demo`. As in `cli`, everything heavy is imported inside the command."""
 
 import argparse
+import sys
 from collections.abc import Callable
+from threading import Event
 from typing import TYPE_CHECKING, Any
 
 from mglmm.arguments import check_port, port_number
@@ -22,7 +24,10 @@ def add_command(
     """Add the command and return its parser; `add(commands, name, function, help)` makes it, `predictor` the model."""
 
     def _demo(options: argparse.Namespace) -> None:
-        """Serve the web studio until Ctrl-C: ask about pictures in a browser, and look inside their objects."""
+        """Serve the web studio until Ctrl-C: ask about pictures in a browser, and look inside their objects.
+
+        The exit code is 1 if it ends because the model cannot go on.
+        """
         try:
             import gradio  # noqa: F401
         except ImportError:
@@ -32,14 +37,19 @@ def add_command(
         from mglmm.engine import Engine
         from mglmm.studio.launch import serve
 
+        failed = Event()
         serve(
-            Engine(loaded),
+            Engine(loaded, on_failure=failed.set),
             host=options.host,
             port=options.port,
             share=options.share,
             model=options.model,
             max_new_tokens=options.max_new_tokens,
+            stop=failed,
         )
+        if failed.is_set():
+            print("the model failed and cannot go on, so the studio has ended; start it again", file=sys.stderr)
+            sys.exit(1)
 
     command = add(commands, "demo", _demo, "the web studio: ask, see masks grow, look inside objects")
     command.add_argument(

@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -315,3 +316,21 @@ def test_a_server_that_does_not_start_closes_its_engine(monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="no"):
         serve(engine, port=free_port())  # type: ignore[arg-type]
     assert engine.closed
+
+
+def test_a_studio_ends_with_its_model(
+    tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Exit code 1, for whoever starts it again."""
+    pytest.importorskip("gradio")
+    engine = FakeEngine()
+
+    def _failing(_: object, on_failure: Callable[[], None]) -> FakeEngine:
+        threading.Timer(0.2, on_failure).start()
+        return engine
+
+    monkeypatch.setattr("mglmm.engine.Engine", _failing)
+    with pytest.raises(SystemExit) as ended:
+        main(["demo", "--port", str(free_port()), "--model", str(tiny_model_dir)])
+    assert ended.value.code == 1 and engine.closed
+    assert "the model failed and cannot go on" in capsys.readouterr().err

@@ -125,6 +125,10 @@ class ConsoleLog(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
         """Put the bar away."""
+        self.close()
+
+    def close(self) -> None:
+        """Put the bar away, also after an error, which ends no training."""
         self._progress.stop()
 
 

@@ -4,7 +4,7 @@ import json
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
@@ -126,10 +126,11 @@ def train_model(
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(Steering(trainer, spent))
     trainer.add_callback(JsonLog(output / "log.jsonl"))
-    trainer.add_callback(ConsoleLog(trainer, Console()))
+    console = ConsoleLog(trainer, Console())
+    trainer.add_callback(console)
     if recipe.evaluate is not None:
         trainer.add_callback(Measuring(recipe.evaluate.every))
-    with _saving_on_interrupt(trainer):
+    with closing(console), _saving_on_interrupt(trainer):
         trainer.train(resume_from_checkpoint=None if checkpoint is None else str(checkpoint))
         if trainer.clock.progress >= 1:  # also if Ctrl-C was pressed after the last step, which no checkpoint follows
             return save_result(trainer, processor)
