@@ -25,8 +25,8 @@ demo: $(STAMP)  ## three instructions of one sample picture: answers on screen, 
 pictures: $(STAMP)  ## draw the pictures of the README again with the model in the package
 	@$(BIN)/python tools/readme.py pictures
 
-test: $(STAMP)  ## the default tests (no network, no GPU)
-	$(BIN)/python -m pytest -q -m "not slow and not gpu"
+test: $(STAMP)  ## the default tests (no network, no GPU), two processes side by side
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -m "not slow and not gpu" -n 2 --dist loadfile
 
 test-slow: $(STAMP)  ## the tests that train or measure something
 	$(BIN)/python -m pytest -q -m "slow and not gpu"
@@ -37,7 +37,7 @@ test-gpu: $(STAMP)  ## the tests that need a CUDA device (they skip themselves w
 browser: $(STAMP)  ## fetch a Chromium for the tests of the studio, which skip themselves without one
 	$(BIN)/python -m playwright install chromium
 
-bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (ten minutes)
+bench: $(STAMP)  ## how fast answers are, against the straightforward way: docs/benchmarks.md (six minutes)
 	$(BIN)/python -m benchmarks
 
 check: $(STAMP)  ## lint, format and types

@@ -35,7 +35,7 @@ class Listener:
         """Every event up to the last one, which ends the request."""
         heard: list[Event] = []
         while True:
-            event = self.events.get(timeout=60)
+            event = self.events.get(timeout=180)
             if isinstance(event, BaseException):
                 raise event
             heard.append(event)
@@ -207,7 +207,7 @@ def test_an_answer_that_is_whole_no_longer_runs_when_it_is_told(engine: Engine, 
             running.put(engine.num_running)
 
     engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
-    assert running.get(timeout=60) == 0
+    assert running.get(timeout=180) == 0
 
 
 def test_a_failing_model_ends_the_requests_on_their_way_but_not_the_engine(
@@ -265,6 +265,30 @@ def test_a_failure_while_rows_join_ends_all(
             listener.all()
     answer = check_events(submit(engine, picture, "What?").all())
     assert same(answer, predictor.ask(picture, "What?", max_new_tokens=SHORT))
+
+
+class FalsyError(RuntimeError):
+    """An error that is no truth: nothing but `None` means that all went well."""
+
+    def __len__(self) -> int:
+        return 0
+
+
+def test_an_error_is_one_whatever_its_truth_value(
+    engine: Engine, picture: Image.Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(engine, "_pass_on", broken_with(FalsyError()))
+        with pytest.raises(FalsyError):
+            submit(engine, picture, "What?").all()
+    assert check_events(submit(engine, picture, "What?").all())
+
+
+def broken_with(error: Exception) -> Callable[..., None]:
+    def _broken(*_: object) -> None:
+        raise error
+
+    return _broken
 
 
 def test_masks_that_fail_end_their_own_answer(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -345,14 +369,14 @@ def test_a_listener_cannot_close_the_engine(engine: Engine, picture: Image.Image
             errors.put(error)
 
     engine.submit(picture, [("What?", None)], max_new_tokens=5, on_event=listen)
-    assert "another thread" in str(errors.get(timeout=60))
+    assert "another thread" in str(errors.get(timeout=180))
     check_events(submit(engine, picture, "Say.").all())
 
 
 def test_a_script_may_end_with_answers_on_their_way(tiny_model_dir: Path) -> None:
     """Else a thread within torch would abort it."""
     said = subprocess.run(
-        [sys.executable, "-c", _ENDING, str(tiny_model_dir)], timeout=60, capture_output=True, text=True
+        [sys.executable, "-c", _ENDING, str(tiny_model_dir)], timeout=180, capture_output=True, text=True
     )
     assert (said.returncode, said.stdout) == (0, "EngineClosedError\n")
     assert said.stderr.rpartition("loaded\n")[1:] == ("loaded\n", ""), "nothing is complained of"

@@ -109,7 +109,7 @@ def test_demo_starts(command: str, monkeypatch: pytest.MonkeyPatch, capsys: pyte
     serve, port = launch.serve, free_port()
     stop = threading.Event()
     stop.set()
-    monkeypatch.setattr(launch, "serve", lambda engine, **options: serve(engine, **options, stop=stop))
+    monkeypatch.setattr(launch, "serve", lambda engine, **options: serve(engine, **{**options, "stop": stop}))
     assert main([*shlex.split(command)[1:], "--port", str(port)]) == 0
     assert f"http://127.0.0.1:{port}/" in capsys.readouterr().out
 

@@ -1,5 +1,6 @@
 """Work that is done at once or on a thread: in order, and whatever goes wrong is told by its future."""
 
+import gc
 import threading
 import weakref
 from collections.abc import Iterator
@@ -7,7 +8,7 @@ from concurrent.futures import CancelledError, Executor
 
 import pytest
 
-from mglmm.workers import AtOnce, Background
+from mglmm.workers import AtOnce, Background, attempt
 
 
 @pytest.fixture(params=["at once", "background"])
@@ -63,3 +64,25 @@ def test_what_has_not_begun_may_be_dropped() -> None:
     assert first.result(5)
     with pytest.raises(CancelledError):
         other.result(5)
+
+
+def test_an_attempt_tells_its_error_and_keeps_nothing() -> None:
+    """What was worked on is free as soon as the error is, without the garbage collector."""
+
+    class Picture:
+        pass
+
+    def _fail(picture: Picture) -> None:
+        raise MemoryError
+
+    picture = Picture()
+    alive = weakref.ref(picture)
+    gc.disable()
+    try:
+        error = attempt(_fail, picture)
+        assert isinstance(error, MemoryError)
+        del error, picture
+        assert alive() is None
+    finally:
+        gc.enable()
+    assert attempt(divmod, 7, 2) is None

@@ -219,10 +219,12 @@ class Engine:
     def _go_on(self) -> None:
         """Turn after turn; if one fails, all answers on their way end, and the next ones begin afresh."""
         while self._wait():
-            if error := attempt(self._turn):
+            error = attempt(self._turn)
+            if error is not None:
                 _log.error("the answers on their way failed", exc_info=error)
                 self._end(self._running, error)
                 self._answering = self._made_answering()
+            del error  # and what its traceback holds
 
     def _turn(self) -> None:
         """Some go, some come, and every answer gets a token."""
@@ -271,9 +273,9 @@ class Engine:
         questions = [ticket._question for ticket in new]
         begun_now = AtOnce().submit(self._answering.begin, questions)
         error = begun_now.exception()
-        if error and not self._answering.is_whole:
+        if error is not None and not self._answering.is_whole:
             raise error
-        if error:
+        if error is not None:
             _log.error("new answers could not be begun", exc_info=error)
             for answer in [answer for answer in self._answering.answers if answer.question in questions]:
                 self._answering.drop(answer)
@@ -312,6 +314,7 @@ class Engine:
         """Hand an event on, if somebody waits for it; a listener that fails hears no more."""
         if ticket._cancelled:
             return
-        if error := attempt(ticket._on_event, event):
+        error = attempt(ticket._on_event, event)
+        if error is not None:
             _log.error("a request's listener failed; the request is dropped", exc_info=error)
             ticket.cancel()

@@ -1,6 +1,5 @@
-"""Executors for a caller that must not fail with its work: at once, or on a thread that lets the interpreter end.
-
-Whatever goes wrong with a piece of work is told by its future.
+"""For a caller that must not fail with its work: executors that do it at once, or on a thread that lets the interpreter
+end. Whatever goes wrong with a piece of work is told by its future, or returned by `attempt`.
 """
 
 from collections.abc import Callable
@@ -17,8 +16,11 @@ class AtOnce(Executor):
     def submit(self, work: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         """A future that is done."""
         future: Future[Any] = Future()
-        _do(future, lambda: work(*args, **kwargs))
-        return future
+        try:
+            _do(future, lambda: work(*args, **kwargs))
+            return future
+        finally:
+            del future  # see `_do`
 
 
 class Background(Executor):
@@ -58,8 +60,11 @@ class Background(Executor):
             return False
         if self._dropping:
             given[0].cancel()
-        _do(*given)
-        return True
+        try:
+            _do(*given)
+            return True
+        finally:
+            del given  # see `_do`
 
 
 def attempt(work: Callable[..., Any], *args: Any) -> BaseException | None:
@@ -68,6 +73,11 @@ def attempt(work: Callable[..., Any], *args: Any) -> BaseException | None:
 
 
 def _do(future: Future[Any], work: Callable[[], Any]) -> None:
+    """Do it, unless it was cancelled.
+
+    The traceback of an error holds this frame and those that called it, so these must not hold the future, which holds
+    the error: nothing would be free before the garbage is collected.
+    """
     if not future.set_running_or_notify_cancel():
         return
     try:
@@ -78,3 +88,5 @@ def _do(future: Future[Any], work: Callable[[], Any]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+    finally:
+        del future, work

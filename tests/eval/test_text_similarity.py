@@ -71,6 +71,15 @@ def test_auto_is_the_sentence_encoder_without_weights_of_bert(tmp_path, monkeypa
     assert load_similarity("auto").name == "minilm"
 
 
+def test_a_cache_without_weights_is_none(tmp_path, monkeypatch):
+    """A configuration and a tokenizer alone may have been fetched."""
+    (tmp_path / "config.json").write_text("{}")
+    monkeypatch.setattr("huggingface_hub.snapshot_download", lambda name, **_: str(tmp_path))
+    assert load_similarity("auto").name == "minilm"
+    with pytest.raises(UserError, match="hf download google-bert/bert-base-uncased"):
+        load_similarity("bert")
+
+
 def test_bert_is_the_mean_over_all_tokens(tmp_path, monkeypatch):
     """A small random BERT against one string at a time; batches pad, which moves float32 by some 1e-6."""
     import torch

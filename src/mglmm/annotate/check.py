@@ -38,6 +38,7 @@ Rule = Literal[
     "missing_tag",
     "duplicate_tag",
     "label_not_in_phrase",
+    "no_name_of_its_own",
     "second_model_disagrees",
 ]
 """Every rule on texts; those on masks are in `tree`."""
@@ -107,8 +108,8 @@ def description_faults(said: Description, looks: Looks, options: RuleOptions, ha
     return _applied(faults, options)
 
 
-def text_faults(text: str, options: RuleOptions) -> list[Fault]:
-    """What no text may say, whatever it is about."""
+def text_faults(text: str, options: RuleOptions, with_tags: str = "") -> list[Fault]:
+    """What no text may say, whatever it is about; `with_tags`: the same with tags, which tell sentences apart."""
     faults = []
     for rule, pattern in (
         ("speaks_of_markup", _MARKUP),
@@ -117,7 +118,7 @@ def text_faults(text: str, options: RuleOptions) -> list[Fault]:
     ):
         if found := pattern.search(text):
             faults.append(Fault(rule, f"says {found[0].strip()!r}"))
-    sentences = [" ".join(_words(sentence)) for sentence in _SENTENCE.findall(text)]
+    sentences = [" ".join(_words(sentence)) for sentence in _SENTENCE.findall(with_tags or text)]
     twice = [s for s in sentences if len(s.split()) > 2 and sentences.count(s) > 1]
     if twice:
         faults.append(Fault("caption_repeats_itself", f"says {twice[0]!r} twice"))
@@ -152,7 +153,7 @@ def caption_faults(text: str, task: Task, options: RuleOptions) -> tuple[Grounde
             if words and not any(_names(phrase, word) for word in words):
                 faults.append(Fault("label_not_in_phrase", f"{phrase!r} stands for mask {node}, {labels[node]!r}"))
     faults += _length_faults(answer.text, options.min_caption, options.max_composed)
-    faults += text_faults(answer.text, options)
+    faults += text_faults(answer.text, options, text)
     return answer, _applied(faults, options)
 
 

@@ -18,7 +18,7 @@ from mglmm.annotate.annotator import DescriptionFaults, Tally, TextFaults
 from mglmm.annotate.looks import place, size_word
 from mglmm.annotate.records import Description, Looks, Node, Scene, Task
 from mglmm.annotate.tags import Fault, tagged
-from mglmm.annotate.telling import adjectives, composed
+from mglmm.annotate.telling import adjectives, composed, introduced
 from mglmm.colors import COLORS
 from mglmm.config import Recipe
 from mglmm.data.vocabulary import noun
@@ -156,7 +156,7 @@ def caption(label: str, looks: Looks, given: str = "") -> str:
         first = given.strip()
     else:
         size = f"{size_word(looks)}{_SHAPE[looks.shape]}"
-        thing = _article(given, label) if label in given else word.indefinite(adjectives(label, looks, size))
+        thing = _article(given, label) if label in given else introduced(label, adjectives(label, looks, size))
         first = f"{capitalized(thing)} {place(looks)}."
     it, verb = ("They cover", "their surface is") if word.pair else ("It covers", "its surface is")
     share = f"{100 * looks.share:.2g}" if looks.share >= 0.005 else "less than 1"
@@ -165,9 +165,12 @@ def caption(label: str, looks: Looks, given: str = "") -> str:
 
 def _article(text: str, label: str) -> str:
     """A phrase that came with a mask, as it is told first."""
-    if text.startswith(("a ", "an ", "the ")):
+    words, named = text.split(), label.split()
+    if words[0].lower() in ("a", "an", "the"):
         return text
-    return noun(label).indefinite(text.removesuffix(label).strip()) if text.endswith(label) else with_article(text)
+    if words[-len(named) :] == named:
+        return introduced(label, " ".join(words[: -len(named)]))
+    return text if noun(label).mass or noun(label).pair else with_article(text)
 
 
 def _head(phrase: str) -> str:

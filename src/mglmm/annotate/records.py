@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from mglmm.schema import GroundedText, Record, Rle, Sample
 
@@ -114,12 +114,18 @@ class Part(Record):
 class Task(Record):
     """A caption to compose: of the picture (`whole` None) or of a node, from the captions of its children.
 
-    `name`: what the node is asked by, which fits nothing else in the picture.
+    `name`: what the node is asked by, which fits no other mask of the picture that is kept.
     """
 
     whole: Part | None
     parts: tuple[Part, ...]
     name: str = ""
+
+    @model_validator(mode="after")
+    def _whole_is_named(self) -> "Task":
+        if (self.whole is None) != (not self.name):
+            raise ValueError("a whole has a name, a picture has none")
+        return self
 
     @property
     def node(self) -> int | None:

@@ -108,7 +108,9 @@ async def annotate(scene: Scene, crew: Crew, recipe: AnnotateRecipe, provenance:
         seconds["verify"] = time.perf_counter() - start
     start = time.perf_counter()
     parents = kept_parents(scene.nodes, said)
-    made = await together([_compose(scene, task, crew, recipe, tally) for task in tasks(scene, said, parents, recipe)])
+    todo, nameless = tasks(scene, said, parents, recipe)
+    rejections += nameless
+    made = await together([_compose(scene, task, crew, recipe, tally) for task in todo])
     composed = [caption for caption, _ in made if caption is not None]
     rejections += [rejection for _, found in made for rejection in found]
     seconds["compose"] = time.perf_counter() - start
@@ -193,8 +195,11 @@ def kept_parents(nodes: Sequence[Node], said: dict[int, Description]) -> dict[in
 
 def tasks(
     scene: Scene, said: dict[int, Description], parents: dict[int, int | None], recipe: AnnotateRecipe
-) -> list[Task]:
-    """What is composed: the picture, and every node with enough children; in the order of the nodes."""
+) -> tuple[list[Task], list[Rejection]]:
+    """What is composed: the picture, and every node with enough children that can be asked about; in their order.
+
+    Left out, with the rule that says so, is what no name tells from its like.
+    """
     parts = {
         node.id: Part(
             id=node.id,
@@ -207,7 +212,7 @@ def tasks(
         if node.id in said
     }
     names = references(tuple(parts.values()))
-    found = []
+    found, nameless = [], []
     for whole in (None, *parts):
         below = sorted((p for p in parts.values() if parents[p.id] == whole), key=lambda p: (-p.looks.share, p.id))
         least = 1 if whole is None else recipe.composing.min_children
@@ -215,9 +220,12 @@ def tasks(
             chosen = tuple(below[: recipe.composing.max_children])
             if whole is None:
                 found.append(Task(whole=None, parts=chosen))
-            else:
+            elif whole in names:
                 found.append(Task(whole=parts[whole], parts=chosen, name=names[whole]))
-    return found
+            else:
+                detail = f"several things answer to {parts[whole].label!r}"
+                nameless.append(Rejection(rule="no_name_of_its_own", stage="compose", node=whole, detail=detail))
+    return found, nameless
 
 
 def to_sample(

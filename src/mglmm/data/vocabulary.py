@@ -26,15 +26,11 @@ class Noun:
         return "they" if self.pair else "it"
 
     def indefinite(self, adjectives: str = "") -> str:
-        """The noun as it is told first: "a red car", "black hair", "blue trousers", "the sky"."""
-        if not adjectives and self.one in ONLY:
-            return f"the {self.one}"
+        """The noun as it is told first: "a red car", "black hair", "blue trousers"."""
         text = f"{adjectives} {self.one}".strip()
         return text if self.mass or self.pair else with_article(text)
 
 
-ONLY = frozenset({"sky"})
-"""Of which there is one, so that people say "the" where it is first told."""
 MASS = frozenset(
     {
         "hair", "skin", "broccoli", "water", "grass", "sand", "snow", "sky", "street", "vegetation", "food", "foliage",
@@ -55,7 +51,8 @@ PAIRS = frozenset(
     {
         "trousers", "pants", "jeans", "leggings", "shorts", "tights", "stockings", "shoes", "boots", "sneakers",
         "heels", "sandals", "socks", "gloves", "glasses", "sunglasses", "scissors", "skis", "plants", "clothes",
-        "hills", "branches", "leaves", "pages", "bristles",
+        "hills", "branches", "leaves", "pages", "bristles", "clouds", "mountains", "stairs", "steps", "flowers",
+        "people", "rocks", "trees", "bushes", "buildings", "blinds",
     }
 )  # fmt: skip
 IRREGULAR = {

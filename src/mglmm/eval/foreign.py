@@ -55,12 +55,8 @@ def score_files(
             them; one line that names file, item and field.
     """
     benchmark = find(name)
-    given = {
-        "--no-captions": not captions,
-        "--partial": partial,
-        "--no-target-pixels": no_target_pixels != 1,
-        "--classes": classes is not None,
-    }
+    given = {"--no-captions": not captions, "--partial": partial, "--classes": classes is not None}
+    given["--no-target-pixels"] = no_target_pixels != 1
     _check_options(name, predictions, [option for option, is_given in given.items() if is_given])
     _make_folder(out)
     run: dict[str, Any] = {"benchmark": name, "truth": [str(path) for path in truth], "predictions": str(predictions)}

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Literal, Protocol, get_args
 
 import numpy as np
@@ -14,6 +15,7 @@ SimilarityName = Literal["lexical", "minilm", "bert", "auto"]
 BERT = ("bert-base-uncased", "google-bert/bert-base-uncased")
 """The names under which the same weights lie in a Hugging Face cache."""
 
+BERT_WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 MAX_KNOWN = 10_000
 """Phrases whose embeddings are kept; ours, some 30 MB."""
 
@@ -162,9 +164,11 @@ def _bert_folder() -> str | None:
 
     for name in BERT:
         try:
-            return snapshot_download(name, local_files_only=True)
+            folder = snapshot_download(name, local_files_only=True)
         except LocalEntryNotFoundError:
             continue
+        if any((Path(folder) / weights).is_file() for weights in BERT_WEIGHTS):
+            return folder
     return None
 
 

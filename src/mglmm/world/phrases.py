@@ -1,4 +1,4 @@
-"""From entities to words: noun phrases, lists, and templates filled with phrases that stay tied to their segments."""
+"""From entities to words: noun phrases that stay tied to their segments, and the grammar that fits them."""
 
 from collections.abc import Sequence
 
