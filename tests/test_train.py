@@ -539,7 +539,7 @@ def test_a_run_begins_from_a_whole_model_alone(base: Path, tmp_path: Path) -> No
     kept = load_file(folder / "model.safetensors")
     kept = {name: value for name, value in kept.items() if not name.startswith("prompt_similarity.")}
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
-    started = load_model(recipe.model_copy(update={"prompt_cosines": 3}))[0].prompt_similarity
+    started = load_model(recipe)[0].prompt_similarity
     assert started is not None and not any(weight.any() for weight in started.parameters())
     del kept["seg_projector.0.weight"]
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
@@ -547,16 +547,6 @@ def test_a_run_begins_from_a_whole_model_alone(base: Path, tmp_path: Path) -> No
         load_model(recipe)
     (folder / "config.json").write_text("{")
     with pytest.raises(UserError, match="cannot be loaded"):
-        load_model(recipe)
-
-
-def test_places_that_a_model_should_have_are_missed(base: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "model"
-    shutil.copytree(base / "model", folder)
-    config = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(config | {"prompt_cosines": 3}))
-    recipe = load_recipe(write_recipe(base, tmp_path, model=str(folder)), TrainRecipe)
-    with pytest.raises(UserError, match=r"1 weights are missing, such as prompt_similarity\.place"):
         load_model(recipe)
 
 
@@ -626,23 +616,6 @@ def test_copying_is_learned_without_pictures(base: Path, tmp_path: Path) -> None
     assert losses[-1] < 0.9 * losses[0]
     untouched = {name for name in weights(folder) if not name.startswith("lmm.model.language_model.")}
     assert untouched - {"lmm.lm_head.weight"} <= same(weights(base / "model"), weights(folder))
-
-
-def test_prompts_learn_to_say_where_masks_lie(base: Path, tmp_path: Path) -> None:
-    model = tmp_path / "similar"
-    shutil.copytree(base / "model", model)
-    config = json.loads((model / "config.json").read_text())
-    (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": False}))
-    with pytest.raises(UserError, match="prompt_cosines: .* was made without prompt similarity"):
-        train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
-    (model / "config.json").write_text(json.dumps(config | {"prompt_similarity": True}))
-    folder = train(write_recipe(base, tmp_path, model=str(model), prompt_cosines=3))
-    assert weights(folder)["prompt_similarity.place"].any()
-    assert MGLMMForConditionalGeneration.from_pretrained(folder).config.prompt_cosines == 3
-    assert "prompt_cosines" not in json.loads((folder / "generation_config.json").read_text())
-    again = write_recipe(base, tmp_path, model=str(folder), output=str(tmp_path / "again"), prompt_cosines=4)
-    with pytest.raises(UserError, match="has 3 already"):
-        train(again)
 
 
 # recipes

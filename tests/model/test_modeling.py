@@ -134,23 +134,6 @@ def test_prompt_similarity_is_added_to_the_decoders_logits(model) -> None:
     assert torch.equal(scores, same_scores)
 
 
-def test_a_prompt_may_say_where_its_mask_lies(model) -> None:
-    """The first wave along the width is high on the left; on a longer map it is the same wave."""
-    features = model.encode_grounding(torch.randn(1, 3, 64, 64))
-    prompts, image_index = torch.randn(1, 1, 32), torch.tensor([0])
-    without = sam.PromptSimilarity(model.sam)
-    with_places = sam.PromptSimilarity(model.sam, cosines=4)
-    plain, _ = sam.decode(model.sam, features, image_index, prompts, 2, without)
-    at_first, _ = sam.decode(model.sam, features, image_index, prompts, 2, with_places)
-    assert torch.equal(plain, at_first)
-    with torch.no_grad():
-        with_places.place[1] = prompts[0, 0] / prompts[0, 0].square().sum()
-    logits, _ = sam.decode(model.sam, features, image_index, prompts, 2, with_places)
-    side = plain.shape[-1]
-    wave = torch.cos(torch.pi * (torch.arange(side) + 0.5) / side)
-    torch.testing.assert_close(logits - plain, wave.expand(1, side, side), **FLOAT32)
-
-
 def test_points_are_as_similar_as_the_places_of_the_maps_where_they_lie(model) -> None:
     similarity = similarity_of(model)
     features = model.encode_grounding(torch.randn(2, 3, 64, 64))
@@ -171,9 +154,8 @@ def test_a_model_saved_without_levels_begins_with_the_image_embedding_alone(mode
     model = copy.deepcopy(model)
     model.config.prompt_similarity, model.prompt_similarity = True, None
     model.save_pretrained(tmp_path)
-    similarity = MGLMMForConditionalGeneration.from_pretrained(tmp_path, prompt_cosines=3).prompt_similarity
+    similarity = MGLMMForConditionalGeneration.from_pretrained(tmp_path).prompt_similarity
     assert len(similarity.levels) == 2 and all(not level.any() for level in similarity.levels)
-    assert similarity.place.shape == (9, 32) and not similarity.place.any()
 
 
 def test_logits_equal_the_plain_language_model(model, processor) -> None:

@@ -10,10 +10,9 @@ class MGLMMConfig(PreTrainedConfig):
 
     The three token ids are those of the tokenizer saved beside the model. `seg_projector_dim` is the hidden width of
     the projector from the language model to the mask prompt. With `prompt_similarity` the dot product of the prompt
-    with the grounding features is added to the mask decoder's logits (`sam.PromptSimilarity`), and with
-    `prompt_cosines` also a smooth map of the place that the prompt itself speaks of. The six weights make the training
-    loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words * word_loss + points *
-    point_loss`.
+    with the grounding features is added to the mask decoder's logits (`sam.PromptSimilarity`). The six
+    weights make the training loss: `lm * lm_loss + bce * mask_bce + dice * mask_dice + iou * iou_error + words *
+    word_loss + points * point_loss`.
 
     Source: published weights 1.0 / 2.0 / 0.5; the rest is ours (arXiv 2409.13407).
     """
@@ -31,7 +30,6 @@ class MGLMMConfig(PreTrainedConfig):
         constrain_markup: bool = True,
         seg_projector_dim: int | None = None,
         prompt_similarity: bool = False,
-        prompt_cosines: int = 0,
         lm_loss_weight: float = 1.0,
         mask_bce_weight: float = 2.0,
         mask_dice_weight: float = 0.5,
@@ -48,7 +46,6 @@ class MGLMMConfig(PreTrainedConfig):
         self.constrain_markup = constrain_markup
         self.seg_projector_dim = seg_projector_dim
         self.prompt_similarity = prompt_similarity
-        self.prompt_cosines = prompt_cosines
         self.lm_loss_weight = lm_loss_weight
         self.mask_bce_weight = mask_bce_weight
         self.mask_dice_weight = mask_dice_weight

@@ -83,7 +83,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
         width = config.get_text_config().hidden_size
         prompt_dim = config.sam_config.mask_decoder_config.hidden_size
         self.seg_projector = SegProjector(width, config.seg_projector_dim or width, prompt_dim)
-        similarity = sam.PromptSimilarity(self.sam, config.prompt_cosines) if config.prompt_similarity else None
+        similarity = sam.PromptSimilarity(self.sam) if config.prompt_similarity else None
         self.prompt_similarity = similarity
         self._compiled_decoder: Callable[..., Any] | None = None
         self.post_init()

@@ -217,22 +217,16 @@ class PromptSimilarity(nn.Module):
     """Mask logits from how alike a prompt is to the image at each place: the dot product with the image embedding, and
     of linear images of the prompt with each map of higher resolution. Learned in far fewer steps than the decoder.
 
-    What two things of a kind have in common cannot tell them apart. So a prompt may also say by itself where its mask
-    lies: as the coefficients of `cosines` x `cosines` smooth waves over the frame, those of lowest frequency.
-
     Args:
         sam: the model whose features are compared.
-        cosines: along each side; 0: only what the image shows counts.
     """
 
-    def __init__(self, sam: Any, cosines: int = 0):
+    def __init__(self, sam: Any):
         super().__init__()
         decoder = sam.mask_decoder
         convolutions = [decoder.conv_s0, decoder.conv_s1] if family_of(sam.config) is _PYRAMID else []
         width = sam.config.mask_decoder_config.hidden_size
         self.levels = nn.ParameterList(torch.zeros(level.out_channels, width) for level in convolutions)
-        self.cosines = cosines
-        self.place = nn.Parameter(torch.zeros(cosines**2, width)) if cosines else None
 
     def forward(self, features: GroundingFeatures, prompts: torch.Tensor) -> torch.Tensor:
         """float[M, 4h, 4w].
@@ -246,15 +240,7 @@ class PromptSimilarity(nn.Module):
         for weight, level in zip(self.levels, features.high_resolution, strict=True):
             maps.append(_dot(prompt @ weight.T, level))
         side = [4 * length for length in features.image_embeddings.shape[-2:]]
-        if self.place is not None:
-            maps.append(self._places(prompt @ self.place.T, side))
         return torch.stack([interpolate(one[:, None], side, mode="bilinear")[:, 0] for one in maps]).sum(0)
-
-    def _places(self, coefficients: torch.Tensor, side: Sequence[int]) -> torch.Tensor:
-        """float[M, h, w]: the sum of waves that float[M, cosines^2] stands for, on a map of this height and width."""
-        vertical, horizontal = (_cosines(self.cosines, length).to(coefficients) for length in side)
-        waves = coefficients.unflatten(1, (self.cosines, self.cosines))
-        return torch.einsum("mij,ih,jw->mhw", waves, vertical, horizontal)
 
     def at_points(self, features: GroundingFeatures, points: torch.Tensor, prompts: torch.Tensor) -> torch.Tensor:
         """float[B, P, V]: how alike each of V prompts is to each of P points of B images.
@@ -270,12 +256,6 @@ class PromptSimilarity(nn.Module):
         ]
         of_prompts = [prompts / prompts.shape[-1] ** 0.5, *(prompts @ weight.T for weight in self.levels)]
         return torch.cat(found, 1).transpose(1, 2) @ torch.cat(of_prompts, 1).T
-
-
-def _cosines(count: int, length: int) -> torch.Tensor:
-    """float[count, length]: the first cosines of the discrete cosine transform (II) of this length."""
-    middles = torch.arange(length) + 0.5
-    return torch.cos(torch.pi / length * middles * torch.arange(count)[:, None])
 
 
 def _dot(vectors: torch.Tensor, features: torch.Tensor) -> torch.Tensor:

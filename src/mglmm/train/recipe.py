@@ -1,6 +1,5 @@
 """What a training run is: one YAML file, typed. Pure data, no torch."""
 
-import re
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -25,10 +24,6 @@ OWNED_TRAINER_KEYS = {
     "dataloader_drop_last": "nothing: the mixture has no end",
 }
 """Settings of TrainingArguments that this project decides -> what to set instead."""
-
-
-PLACE_NAMES = ("prompt_similarity", "prompt_similarity.place")
-"""The parameter that `prompt_cosines` adds, and the module that holds it."""
 
 
 class Entry(Recipe):
@@ -179,9 +174,6 @@ class TrainRecipe(Recipe):
     `folder#name` those under another name: `sam.vision_encoder.backbone: out/words/model#lmm.model.vision_tower`."""
     resolution: Resolution | None = None
     """Let the model see images at another size than the one it was made for."""
-    prompt_cosines: Annotated[int, Field(gt=0, le=32)] | None = None
-    """Let prompts say where their masks lie, in so many waves along each side (`model.sam.PromptSimilarity`), which
-    begin at nothing if the model has none yet; null: as it was. For models with prompt similarity."""
     mask_threshold: float | None = None
     """The logit above which a pixel belongs to a mask, from now on (`MGLMMProcessor`); null: as it was."""
     dtype: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -264,12 +256,7 @@ class TrainRecipe(Recipe):
 
     @model_validator(mode="after")
     def _masks_can_be_learned(self) -> "TrainRecipe":
-        """What prompts with places need, and what needs masks."""
-        if self.prompt_cosines is not None:
-            if self.build is not None or self.quantize is not None or self.lora is not None:
-                raise ValueError("prompt_cosines is for a model that exists, whole: not with build, quantize or lora")
-            if not any(re.fullmatch(p, name) for p in self.trainable for name in PLACE_NAMES):
-                raise ValueError(f"prompt_cosines begin at nothing: trainable must match {' or '.join(PLACE_NAMES)}")
+        """What needs masks."""
         if self.grounded_share == 0:
             masked = {f"loss.{name}": getattr(self.loss, name) for name in ("bce", "dice", "iou", "points")}
             for key, value in {**masked, "cache_grounding": self.cache_grounding}.items():

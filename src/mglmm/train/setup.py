@@ -76,7 +76,7 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     elif recipe.quantize is not None:
         model, processor = quantized_model(recipe, recipe.quantize)
     else:
-        model, processor = saved_model(recipe)
+        model, processor = loading.read_model(recipe.model, may_lack=LEVELS)
     if recipe.resolution is not None:
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
     for module, source in recipe.init_from.items():
@@ -102,19 +102,6 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     if not recipe.sharded:  # only contiguous weights can be
         model.put_channels_last()
     return model, processor
-
-
-def saved_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
-    """The model of a recipe as it was saved, with `prompt_cosines`; its processor."""
-    config = loading.read_config(recipe.model)
-    if recipe.prompt_cosines is None:
-        return loading.read_model(recipe.model, config=config, may_lack=LEVELS)
-    if not config.prompt_similarity:
-        raise UserError(f"prompt_cosines: {recipe.model} was made without prompt similarity; leave it out")
-    if config.prompt_cosines not in (0, recipe.prompt_cosines):
-        raise UserError(f"prompt_cosines: {recipe.model} has {config.prompt_cosines} already; leave it out")
-    config.prompt_cosines = recipe.prompt_cosines
-    return loading.read_model(recipe.model, config=config, may_lack=rf"{LEVELS}|prompt_similarity\.place")
 
 
 def quantized_model(recipe: TrainRecipe, kind: str) -> tuple[MGLMMForConditionalGeneration, MGLMMProcessor]:
