@@ -212,6 +212,13 @@ def test_an_answer_survives_the_tokenizer_and_ends_once(predictor, raw) -> None:
     assert ids[: len(prompt)] == prompt and labels[len(prompt)] != IGNORED
 
 
+def test_the_trained_tokens_are_the_answer_even_if_the_instruction_holds_it(predictor) -> None:
+    processor, asked = predictor.processor, [("Are there two or three cars?", "two"), ("A red one?", "a red one")]
+    ids, labels = processor.conversation_ids(asked, image_text="")
+    trained = [token for token, label in zip(ids, labels, strict=True) if label != IGNORED]
+    assert " ".join(processor.tokenizer.decode(trained, skip_special_tokens=True).split()) == "two a red one"
+
+
 def test_training_reaches_every_part(predictor) -> None:
     model = predictor.model.train()
     output = model(**Collator(predictor.processor)([item(0, 2), item(1, 1)]))

@@ -11,6 +11,8 @@ IGNORED = -100
 
 MARKUP = (grounding.PHRASE_START, grounding.PHRASE_END, grounding.SEG)
 
+_ANYTHING = "\ue000"
+"""Stands for an answer where its place is looked for: of Unicode's private characters, which no template writes."""
 _BEFORE_STOP = re.compile(r"^ (?=[.,;:!?)])")
 _SPELLED_MARKUP = re.compile("|".join(re.escape(token) for token in MARKUP))
 
@@ -55,10 +57,13 @@ class Conversation:
         An end token is put behind an answer where the template has none, in place of the space there: else the model
         would never learn to end.
         """
-        self._messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-        said = self._said(add_generation_prompt=False)
+        said = self._answered(answer)
         # some templates begin an answer otherwise than they end a prompt; then the prompt counts, as in generation
-        start = len(self._prompt) if said.startswith(self._prompt) else said.index(answer, len(self._text))
+        goes_on = said.startswith(self._prompt)
+        start = len(self._prompt) if goes_on else self._answered(_ANYTHING).rindex(_ANYTHING)
+        if not goes_on and not said.startswith(answer, start):
+            raise ValueError("the chat template changes the answer that it is given")
+        self._messages.append(_assistant(answer))
         self._text = said
         end = self._tokenizer.eos_token_id
         ids = self._tokens(said[start:])
@@ -68,10 +73,14 @@ class Conversation:
         self._add(ids[:length], trained=True)
         self._add(ids[length:], trained=False)
 
-    def _said(self, add_generation_prompt: bool) -> str:
-        """The text of all messages; ValueError if the template writes earlier ones anew."""
+    def _answered(self, answer: str) -> str:
+        """The text of all messages and this answer to the last."""
+        return self._said(_assistant(answer), add_generation_prompt=False)
+
+    def _said(self, *more: dict[str, Any], add_generation_prompt: bool) -> str:
+        """The text of all messages and `more`; ValueError if the template writes earlier ones anew."""
         text: str = self._tokenizer.apply_chat_template(
-            self._messages,
+            [*self._messages, *more],
             chat_template=self._template,
             tokenize=False,
             add_generation_prompt=add_generation_prompt,
@@ -90,6 +99,11 @@ class Conversation:
     def _add(self, ids: Sequence[int], trained: bool) -> None:
         self.ids.extend(ids)
         self.labels.extend(ids if trained else [IGNORED] * len(ids))
+
+
+def _assistant(answer: str) -> dict[str, Any]:
+    """The model's turn, as chat templates take it."""
+    return {"role": "assistant", "content": [{"type": "text", "text": answer}]}
 
 
 class AnswerText:
