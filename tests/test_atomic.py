@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from mglmm.atomic import atomic_file, atomic_folder
+from mglmm.atomic import atomic_file, atomic_folder, cut_half_line
 
 
 def test_a_file_is_there_when_the_block_has_ended(tmp_path: Path) -> None:
@@ -50,6 +50,33 @@ def test_a_folder_stays_as_it_was_when_the_block_fails(tmp_path: Path, error: ty
     assert [p.name for p in tmp_path.iterdir()] == ["a"]
 
 
+def test_the_old_folder_is_kept_if_the_new_one_cannot_take_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, rename = tmp_path / "a", Path.rename
+    with atomic_folder(path) as folder:
+        (folder / "old").touch()
+
+    def _interrupted(self: Path, target: Path) -> Path:
+        if self.name == "a.partial":
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", _interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(path) as folder:
+        (folder / "new").touch()
+    assert [p.name for p in path.iterdir()] == ["old"] and [p.name for p in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_folder_that_a_kill_left_aside_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    (tmp_path / "a.old").mkdir()
+    (tmp_path / "a.old" / "old").touch()
+    with pytest.raises(ValueError), atomic_folder(path):
+        raise ValueError
+    assert [p.name for p in path.iterdir()] == ["old"]
+
+
 def test_several_write_a_shared_file(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     with atomic_file(path, shared=True) as first, atomic_file(path, shared=True) as second:
@@ -62,3 +89,15 @@ def test_several_write_a_shared_file(tmp_path: Path) -> None:
         raise ValueError
     assert path.read_text(encoding="utf-8") == "first"
     assert [p.name for p in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(b"", b""), (b"a\n", b"a\n"), (b"a\nb", b"a\n"), (b"ab", b""), (b"a\n" + b"b" * 70000, b"a\n")],
+)
+def test_half_a_line_is_cut(tmp_path: Path, before: bytes, after: bytes) -> None:
+    path = tmp_path / "p"
+    path.write_bytes(before)
+    cut_half_line(path)
+    assert path.read_bytes() == after
+    cut_half_line(tmp_path / "absent")

@@ -1,5 +1,6 @@
 """Files and folders that are there whole or not at all, whatever ends the writing."""
 
+import os
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -28,14 +29,39 @@ def atomic_file(path: Path, mode: str = "w", *, shared: bool = False) -> Iterato
 def atomic_folder(path: Path) -> Iterator[Path]:
     """A new folder that takes the place of `path` when the block has ended well, as `atomic_file`.
 
-    What an interrupted run has left under that name is removed first.
+    What an interrupted run has left under that name is removed first. While the two change places the old one is called
+    PATH.old; a kill in between leaves it there, and the next run puts it back.
     """
-    partial = path.with_name(path.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
+    partial, old = path.with_name(path.name + ".partial"), path.with_name(path.name + ".old")
+    if old.exists() and not path.exists():
+        old.rename(path)
+    for left in (partial, old):
+        shutil.rmtree(left, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         yield partial
-        shutil.rmtree(path, ignore_errors=True)
+        if path.exists():
+            path.rename(old)
         partial.rename(path)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        if old.exists() and not path.exists():
+            old.rename(path)
+        for left in (partial, old):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def cut_half_line(path: Path) -> None:
+    """Remove what stands behind the last line end of `path`, if the file exists."""
+    if not path.exists():
+        return
+    with path.open("r+b") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end:
+            start = max(0, end - 65536)
+            file.seek(start)
+            found = file.read(end - start).rfind(b"\n")
+            if found >= 0:
+                end = start + found + 1
+                break
+            end = start
+        file.truncate(end)

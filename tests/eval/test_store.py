@@ -5,7 +5,7 @@ import pytest
 
 from mglmm import masks
 from mglmm.eval.scorers import Question
-from mglmm.eval.store import PredictionStore, PredictionWriter, claim, cut_half_line
+from mglmm.eval.store import PredictionStore, PredictionWriter, claim
 from mglmm.schema import UserError
 from tests.eval.test_run import made
 
@@ -45,6 +45,7 @@ def test_a_parent_that_is_no_part_of_the_answer_counts_as_a_whole(tmp_path):
     [
         (changed(size=[9, 9]), r"line 1, field size: \(9, 9\), but the image is \(20, 30\)"),
         (changed(instruction="other"), "line 1, field instruction: 'other', but the benchmark asks 'describe 0'"),
+        (changed(answer={"text": "It is [SEG]."}), "line 1, field answer: plain text must hold no markup"),
         (changed(segments=[]), r"line 1, field answer.spans: segments \[1, 2\] do not exist"),
         (changed(segments=GOOD["segments"] * 2), "line 1, field segments: segment ids are not unique"),
         (with_segment(rle={"size": [20, 30], "counts": "123"}), "line 1: segment 1: RLE counts"),
@@ -71,18 +72,6 @@ def test_an_answer_twice_is_told(tmp_path):
 def test_a_missing_file_is_told(tmp_path):
     with pytest.raises(UserError, match="none.jsonl: No such file"):
         PredictionStore(tmp_path / "none.jsonl")
-
-
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [(b"", b""), (b"a\n", b"a\n"), (b"a\nb", b"a\n"), (b"ab", b""), (b"a\n" + b"b" * 70000, b"a\n")],
-)
-def test_half_a_line_is_cut(tmp_path, before, after):
-    path = tmp_path / "p"
-    path.write_bytes(before)
-    cut_half_line(path)
-    assert path.read_bytes() == after
-    cut_half_line(tmp_path / "absent")
 
 
 def test_writer_appends(tmp_path):

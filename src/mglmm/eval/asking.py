@@ -16,10 +16,11 @@ from PIL import Image
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from mglmm.atomic import cut_half_line
 from mglmm.eval.benchmarks import Benchmark
 from mglmm.eval.questions import Question
 from mglmm.eval.samples import SampleSet
-from mglmm.eval.store import PREDICTIONS_NAME, Key, PredictionStore, PredictionWriter, cut_half_line
+from mglmm.eval.store import PREDICTIONS_NAME, Key, PredictionStore, PredictionWriter
 from mglmm.schema import Prediction, UserError
 
 if TYPE_CHECKING:

@@ -12,7 +12,9 @@ from typing import Any, Self
 
 from pydantic import BaseModel
 
+from mglmm.atomic import cut_half_line
 from mglmm.eval.questions import Question
+from mglmm.grounding import render
 from mglmm.schema import Prediction, UserError, check_parents, read_line
 
 PREDICTIONS_NAME = "predictions.jsonl"
@@ -43,10 +45,14 @@ class PredictionStore:
         except OSError as error:
             raise UserError(f"{path}: {error.strerror}") from error
         place = 0
-        for number, line in enumerate(self._file, start=1):
-            if line.strip():
-                self._remember(line, number, place)
-            place += len(line)
+        try:
+            for number, line in enumerate(self._file, start=1):
+                if line.strip():
+                    self._remember(line, number, place)
+                place += len(line)
+        except UserError:
+            self._file.close()
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -101,8 +107,8 @@ def check(prediction: Prediction, question: Question, where: str) -> None:
     """Nothing, if `prediction` is a well-formed answer to `question`.
 
     Raises:
-        UserError: another instruction, image or mask size, an unknown or repeated segment id, parents that make no
-            tree, a score that is no number; begins with `where`.
+        UserError: another instruction, image or mask size, markup in the plain text, an unknown or repeated segment
+            id, parents that make no tree, a score that is no number; begins with `where`.
     """
     if prediction.size != question.sample.size:
         raise UserError(f"{where}, field size: {prediction.size}, but the image is {question.sample.size}")
@@ -118,6 +124,10 @@ def check(prediction: Prediction, question: Question, where: str) -> None:
         check_parents(prediction.segments, complete=False)  # an answer about parts need not hold the whole
     except ValueError as error:
         raise UserError(f"{where}, field segments: {error}") from error
+    try:
+        render(prediction.answer)
+    except ValueError as error:
+        raise UserError(f"{where}, field answer: {error}; mglmm.grounding.parse takes a raw answer apart") from error
     if unknown := sorted(set(prediction.answer.segment_ids) - set(ids)):
         raise UserError(f"{where}, field answer.spans: segments {unknown} do not exist")
     for k, segment in enumerate(prediction.segments):
@@ -152,23 +162,6 @@ class PredictionWriter:
         self._file.write(b"".join(lines))
         self._file.flush()
         os.fsync(self._file.fileno())
-
-
-def cut_half_line(path: Path) -> None:
-    """Remove what stands behind the last line end of `path`, if the file exists."""
-    if not path.exists():
-        return
-    with path.open("r+b") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - 65536)
-            file.seek(start)
-            found = file.read(end - start).rfind(b"\n")
-            if found >= 0:
-                end = start + found + 1
-                break
-            end = start
-        file.truncate(end)
 
 
 def claim(out: Path, identity: Mapping[str, Any]) -> None:

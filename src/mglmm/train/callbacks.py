@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
+from mglmm.atomic import atomic_file, cut_half_line
 from mglmm.train.sharding import complete_state
 from mglmm.train.trainer import PARTS, GroundingTrainer
 
@@ -58,9 +59,10 @@ class JsonLog(TrainerCallback):
     ) -> None:
         """Keep the records up to the step the run begins at."""
         if state.is_world_process_zero:
+            cut_half_line(self._path)
             lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.is_file() else []
-            kept = [line for line in lines if json.loads(line)["step"] <= state.global_step]
-            self._path.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+            with atomic_file(self._path) as file:
+                file.writelines(f"{line}\n" for line in lines if json.loads(line)["step"] <= state.global_step)
 
     def on_log(
         self,
