@@ -11,11 +11,12 @@ import pytest
 from mglmm import grounding
 from mglmm.schema import Turn
 from mglmm.world import captions
-from mglmm.world.absent import absent, near_miss
+from mglmm.world.absent import absent, near_miss, none_of
 from mglmm.world.graph import SceneGraph
 from mglmm.world.language import FAMILIES, turns
 from mglmm.world.lookup import Lookup
 from mglmm.world.phrases import noun
+from mglmm.world.questions import count_parts
 from mglmm.world.reasoning import MAX_TARGETS, ask
 from mglmm.world.referring import Description, describe, is_unique, matching
 from mglmm.world.render import render
@@ -285,3 +286,17 @@ def test_speed() -> None:
     for graph in GRAPHS:
         turns(graph, rng(graph.seed))
     assert (time.process_time() - start) / len(GRAPHS) < 0.012  # 4 ms on a free core; a shared one gets slack
+
+
+def test_grass_is_told_in_the_singular() -> None:
+    assert none_of(Description("grass", plural="grass")) == "is no grass"
+    assert none_of(Description("hills", plural="hills")) == "are no hills"
+
+
+def test_parts_are_not_counted_where_some_are_too_small_to_be_listed() -> None:
+    graph = render(15).graph
+    asked = [count_parts(Lookup(graph), rng(seed)) for seed in range(40)]
+    assert any(asked)
+    names = frozenset(e.name for e in graph.entities)
+    hidden = replace(graph, entities=tuple(replace(e, unlisted=names) for e in graph.entities))
+    assert not any(count_parts(Lookup(hidden), rng(seed)) for seed in range(40))

@@ -213,3 +213,20 @@ def test_noise_has_the_promised_range() -> None:
 def test_plural_of_parts() -> None:
     assert [plural(n) for n in ("wheel", "leaf", "bus", "tail light", "trousers")] == [
         "wheels", "leaves", "buses", "tail lights", "trousers"]  # fmt: skip
+
+
+def test_parts_too_small_to_be_listed_are_told_by_name() -> None:
+    found = set()
+    for seed in range(12):
+        all_of_it, listed = render(seed, SIZE, min_area_share=1e-9).graph, render(seed, SIZE).graph
+        places = {(e.name, e.box): e for e in all_of_it.entities}
+        for thing in (e for e in listed.entities if not e.stuff and e.parent is None):
+            twin = places[thing.name, thing.box]
+            parts, below = [twin.id], []
+            for e in all_of_it.entities:
+                if e.parent in parts:
+                    parts.append(e.id)
+                    below += [e.name] if e.area < MIN_AREA_SHARE * listed.size[0] * listed.size[1] else []
+            assert set(below) <= thing.unlisted <= {e.name for e in all_of_it.entities}
+            found |= thing.unlisted
+    assert found

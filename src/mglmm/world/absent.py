@@ -10,6 +10,7 @@ from mglmm.world.drawing import Kind
 from mglmm.world.graph import Entity
 from mglmm.world.kinds import KINDS
 from mglmm.world.lookup import Lookup
+from mglmm.world.phrases import is_plural_name
 from mglmm.world.referring import PLACES, Description, matching
 from mglmm.world.scene import NOVEL_PAIRS
 
@@ -84,5 +85,5 @@ def missing_kind(lookup: Lookup, rng: np.random.Generator) -> Kind:
 
 def none_of(description: Description) -> str:
     """ "is no red car" / "are no trousers": for behind "there"."""
-    verb = "are" if description.plural_name and description.name.endswith("s") else "is"
+    verb = "are" if is_plural_name(description.name, description.plural) else "is"
     return f"{verb} no {description.words(article='')}"

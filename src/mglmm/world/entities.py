@@ -1,6 +1,7 @@
 """From a label map to the scene graph: which regions are entities, how they look and how they stand to each other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -143,9 +144,11 @@ def _add_thing(register: _Register, actor: Shown, depth: int, size: str | None, 
     seen = register.areas[actor.first : actor.first + num_shapes]
     runs = register.runs.of(actor.first, num_shapes)
     ids: dict[str, int] = {}
+    unlisted: set[str] = set()
     for path in sorted(actor.nodes, key=lambda path: path.count("/") + bool(path)):
         node, members = actor.thing.drawing.nodes[path], actor.nodes[path]
         if (area := int(seen @ members)) < register.min_area:
+            unlisted |= {node.name} if area else set()
             continue
         paint = node.paint
         ids[path] = _add(
@@ -157,6 +160,8 @@ def _add_thing(register: _Register, actor: Shown, depth: int, size: str | None, 
             visible=min(1.0, area / max(int(alone @ members), 1)), depth=depth)  # fmt: skip
         if path and kind.category == "person" and node.name in CLOTHES:
             relations.append(Relation(ids[""], "wearing", ids[path]))
+    place = ids[""] - 1
+    register.entities[place] = replace(register.entities[place], unlisted=frozenset(unlisted))
     return ids[""]
 
 

@@ -17,7 +17,8 @@ class Entity:
     All measures are of the *visible* region, in pixels of the final picture: `area` count, `box` xyxy (right and bottom
     exclusive), `center` (x, y) centroid. `size` is "small" / "large" when it is clearly so for its kind within the
     scene, else None. `visible` is the share (0..1) of its full outline that is seen (frame and occluders hide the
-    rest). `depth`: paint order, larger is nearer to the viewer.
+    rest). `depth`: paint order, larger is nearer to the viewer. `unlisted`: of a thing, names of parts that can be seen
+    but are too small to be entities, so that the parts of that name cannot be counted.
     """
 
     id: int
@@ -36,6 +37,7 @@ class Entity:
     center: tuple[float, float]
     visible: float
     depth: int
+    unlisted: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

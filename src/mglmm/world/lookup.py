@@ -186,21 +186,6 @@ ALIKE: dict[str, tuple[str, ...]] = {
 """Name -> other names of things that some people would call so; no text may hang on the difference."""
 
 
-def clearly_first(entities: Sequence[Entity], key: str, ratio: float) -> Entity | None:
-    """The entity whose `area` or `depth` is first by a margin, else None; `ratio` bounds second to first (0..1).
-
-    Raises:
-        ValueError: `key` is neither "area" nor "depth".
-    """
-    if key == "area":
-        ranked = sorted(entities, key=lambda e: -e.area)
-        return ranked[0] if len(ranked) > 1 and ranked[1].area <= ratio * ranked[0].area else None
-    if key == "depth":
-        ranked = sorted(entities, key=lambda e: -e.depth)
-        return ranked[0] if len(ranked) > 1 and ranked[1].depth < ranked[0].depth else None
-    raise ValueError(f"no order by {key!r}")
-
-
 def _x(entity: Entity) -> float:
     return entity.center[0]
 

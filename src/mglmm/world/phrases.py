@@ -12,7 +12,12 @@ STUFF_ARTICLE = {"sky": "the", "grass": "", "sand": "", "snow": "", "water": "",
 
 def is_plural(entity: Entity) -> bool:
     """True if one such entity is told in the plural: trousers, hills."""
-    return entity.name.endswith("s") and entity.name == entity.plural and entity.name not in MASS
+    return is_plural_name(entity.name, entity.plural)
+
+
+def is_plural_name(name: str, plural: str | None) -> bool:
+    """True if one thing of this name is told in the plural."""
+    return name.endswith("s") and name == plural and name not in MASS
 
 
 MASS = frozenset({"grass", "glass"})

@@ -78,6 +78,8 @@ def count_parts(lookup: Lookup, rng: np.random.Generator) -> Turn | None:
         description = short_description(lookup, whole, rng)
         if description is not None:
             part = pick(rng, lookup.parts[whole.id])
+            if part.name in whole.unlisted:
+                return None
             count = sum(e.name == part.name for e in lookup.descendants(whole))
             of = f" of {description.words()}"
             return count_turn(count, part.name + of, part.plural + of, rng)

@@ -20,7 +20,6 @@ PLACES = {
     "bottom": "at the bottom",
     "middle": "in the middle",
 }
-PLACE_ADJECTIVE = {"left": "left", "right": "right", "top": "upper", "bottom": "lower", "middle": "middle"}
 SUPERLATIVES = ("leftmost", "rightmost", "largest", "smallest")
 SIDES = {"left of": "to the left of", "right of": "to the right of"}
 STRICT_SIDE, LOOSE_SIDE = 0.40, 0.52
