@@ -87,7 +87,7 @@ def region_groups(turn: Turn) -> tuple[str, ...]:
 
 def referring_groups(turn: Turn) -> tuple[str, ...]:
     """All expressions together, whole objects and parts apart."""
-    return ("all", turn.granularity or "object") if turn.task == "referring" else ()
+    return ("all", "part" if turn.granularity == "part" else "object") if turn.task == "referring" else ()
 
 
 def generalized_groups(turn: Turn) -> tuple[str, ...]:

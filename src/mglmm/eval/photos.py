@@ -75,9 +75,12 @@ class PhotoQuestions:
 
 
 def photo_groups(turn: Turn) -> tuple[str, ...]:
-    """Phrases: all together, and the one label; descriptions of persons apart."""
+    """Phrases: all together, and the one label; descriptions of persons apart. Turns of other samples are not asked."""
     family = turn.family or ""
-    return ("all", family.removeprefix(_PHRASE)) if family.startswith(_PHRASE) else (family,)
+    if family == DESCRIPTION:
+        return (family,)
+    label = family.removeprefix(_PHRASE)
+    return ("all", label) if family.startswith(_PHRASE) and label in LABELS else ()
 
 
 def turns(image: Image.Image, sample: Sample, asked: Asked) -> list[Turn]:

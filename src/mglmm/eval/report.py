@@ -3,6 +3,7 @@
 `report.md` refers to the pictures in `gallery/`; `report.html` holds everything in one file.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,8 @@ from mglmm.eval.store import PredictionStore
 REPORT_NAME = "report.md"
 PAGE_NAME = "report.html"
 PICTURES_NAME = "gallery"
+_PICTURE = re.compile(r"\d{6,}-\d+\.jpg")
+"""Name of a picture in it: sample and turn."""
 NUM_WORST, NUM_MEDIAN, NUM_BEST = 8, 4, 4
 """Answers that are shown of each group."""
 NUM_PHRASES = 20
@@ -73,8 +76,9 @@ def galleries(
     """The best, median and worst answers of every group that has any; their pictures are written below `out`."""
     folder = out / PICTURES_NAME
     folder.mkdir(exist_ok=True)
-    for old in folder.glob("*.jpg"):  # pictures of an earlier, shorter run
-        old.unlink()
+    for old in folder.iterdir():  # pictures of an earlier, shorter run
+        if _PICTURE.fullmatch(old.name):
+            old.unlink()
     with PredictionStore(predictions) as store:
         return [
             Gallery(group, RATINGS[kind], histogram(chosen), exhibits(chosen, samples, store, folder))

@@ -124,8 +124,10 @@ def find(name: str) -> Benchmark:
     """The benchmark called `name`.
 
     Raises:
-        UserError: there is none; lists the names.
+        UserError: there is none, or it is a suite; lists the names.
     """
+    if name in SUITES:
+        raise UserError(f"{name!r} is several benchmarks; give one of them: {', '.join(SUITES[name])}")
     if name not in BENCHMARKS:
         raise UserError(f"benchmark {name!r} does not exist; choose one of {', '.join([*BENCHMARKS, *SUITES])}")
     return BENCHMARKS[name]

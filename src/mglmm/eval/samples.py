@@ -12,10 +12,14 @@ from PIL import Image
 from pydantic import BaseModel
 
 from mglmm.eval.photos import PhotoQuestions
+from mglmm.grounding import render
 from mglmm.images import load_image
 from mglmm.schema import Sample, UserError, read_line
 from mglmm.world.graph import TRAIN_SEEDS_END
 from mglmm.world.samples import world_sample
+
+_KEPT = 64
+"""Pictures kept with their records: a run of questions is gathered before its pictures are asked for."""
 
 WORLD_SEEDS = (2**30 + 12345, 2**30 + 12345 + 500)
 """First and one past the last seed where none are given: 500 held-out pictures that nobody chose."""
@@ -75,7 +79,7 @@ def photo_samples(inputs: Inputs, split: str) -> SampleSet:
     if inputs.seeds is not None or inputs.split is not None:
         raise UserError("benchmarks of photographs take no seeds and no split: give their folder, as in --data photos")
     photos = PhotoQuestions(inputs.data, split)
-    load = lru_cache(maxsize=1)(photos.load)
+    load = lru_cache(maxsize=_KEPT)(photos.load)
     names = hashlib.sha256("\n".join(f"{folder.name}/{name}" for folder, name in photos.places).encode())
     identity = {"split": split, "photos": len(photos), "names": names.hexdigest()[:12]}
     return SampleSet(len(photos), lambda index: load(index)[1], lambda index: load(index)[0], identity)
@@ -129,7 +133,14 @@ class SampleFile:
         if self._last is None or self._last[0] != index:
             place, number = self._places[index]
             self._file.seek(place)
-            self._last = index, read_line(self._file.readline(), Sample, f"{self.path}, line {number}")
+            where = f"{self.path}, line {number}"
+            sample = read_line(self._file.readline(), Sample, where)
+            for k, turn in enumerate(sample.turns):
+                try:
+                    render(turn.answer)
+                except ValueError as error:
+                    raise UserError(f"{where}, field turns.{k}.answer: {error}") from error
+            self._last = index, sample
         return self._last[1]
 
     def image(self, index: int) -> Image.Image:
@@ -165,6 +176,5 @@ def _world(inputs: Inputs, novel: bool) -> SampleSet:
     if novel and first < TRAIN_SEEDS_END:
         raise UserError(f"seeds {first}:{end}: novel pictures exist from seed {TRAIN_SEEDS_END} on")
     identity = {"seeds": [first, end], "novel": novel, "held_out": first >= TRAIN_SEEDS_END}
-    # a picture and its record are made together, and asked for one after the other
-    load = lru_cache(maxsize=1)(lambda index: world_sample(first + index, novel=novel))
+    load = lru_cache(maxsize=_KEPT)(lambda index: world_sample(first + index, novel=novel))
     return SampleSet(end - first, lambda index: load(index)[1], lambda index: load(index)[0], identity)
