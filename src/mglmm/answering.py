@@ -24,7 +24,7 @@ from mglmm import grounding
 from mglmm.events import Event, Grounded, Words, groundings
 from mglmm.grounding import Parsed
 from mglmm.model import MGLMMForConditionalGeneration, MGLMMProcessor
-from mglmm.model.conversation import AnswerText
+from mglmm.model.conversation import MARKUP, AnswerText
 from mglmm.model.decoding import Decoding, Prefix, Row, num_shared
 from mglmm.model.processing_mglmm import ADDED_TOKENS, grounded_answer
 from mglmm.prediction import ImagePrediction
@@ -137,12 +137,15 @@ class Answering:
     ):
         self.answers: list[Answer] = []
         self._model, self._processor, self._remember = model, processor, remember
-        self._decoding = Decoding(model)
+        special = {processor.image_token, *ADDED_TOKENS, *processor.tokenizer.all_special_tokens}
+        self._forbidden = sorted(special)
+        tokens = processor.tokenizer.get_vocab()
+        # an answer that held one could not be gone on from (`_check_texts`)
+        self._decoding = Decoding(model, never=[tokens[text] for text in special - {*MARKUP} if text in tokens])
         self._segmenter = Segmenter(model, processor)
         self._masks_beside, self._mask_worker = mask_worker is not None, mask_worker or AtOnce()
         self._batch: tuple[list[Answer], Future[list[list[Found]]]] | None = None
         self._max_length = model.config.get_text_config().max_position_embeddings
-        self._forbidden = sorted({processor.image_token, *ADDED_TOKENS, *processor.tokenizer.all_special_tokens})
 
     def prepare(
         self, picture: Picture, conversation: Conversation, max_new_tokens: int, streamed: bool = False
@@ -361,6 +364,8 @@ class Answering:
         *earlier, (instruction, _) = conversation
         if not instruction.strip():
             raise UserError("the instruction is empty; say what to describe, segment or answer")
+        if any("\ud800" <= letter <= "\udfff" for letter in instruction):
+            raise UserError("the instruction is no Unicode text; give it in UTF-8")
         before = " ".join(text for said, answer in earlier for text in (said, grounding.strip(answer or "")))
         for token in self._forbidden:
             where = "the instruction" if token in instruction else "an earlier turn" if token in before else ""

@@ -186,6 +186,8 @@ def test_what_may_come_next(model, processor) -> None:
     assert allowed(markup, begin, word, num_left=2) == {end}
     free = Markup(model, constrained=False)
     assert allowed(free, begin, seg) == everything
+    without = Markup(model, constrained=False, never=[word, *stops])
+    assert allowed(without) == everything - {word}
 
 
 def test_a_bias_is_added_and_what_is_suppressed_never_comes(processor) -> None:

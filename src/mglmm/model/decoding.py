@@ -83,6 +83,7 @@ class Markup:
         model: tells the token ids, and what its generation config suppresses or biases (`suppress_tokens`,
             `sequence_bias`).
         constrained: False allows every token that is not suppressed.
+        never: tokens that no answer may hold, unless they end it.
 
     Raises:
         ValueError: the model has no tokens for phrases, so its markup cannot be constrained.
@@ -90,7 +91,7 @@ class Markup:
 
     TEXT, TEXT_NEAR_END, MASKED, MASKED_NEAR_END, OPENED, PHRASE, PHRASE_NEAR_END, CLOSED = range(8)
 
-    def __init__(self, model: "MGLMMForConditionalGeneration", constrained: bool):
+    def __init__(self, model: "MGLMMForConditionalGeneration", constrained: bool, never: Sequence[int] = ()):
         config, generation = model.config, model.generation_config
         stops = generation.eos_token_id
         self.stops = tuple(stops) if isinstance(stops, list) else (stops,)
@@ -99,7 +100,7 @@ class Markup:
         self.scores = torch.zeros(8, config.get_text_config().vocab_size, device=model.device)
         if constrained:
             self._forbid()
-        for token in generation.suppress_tokens or ():
+        for token in (*({*never} - {*self.stops}), *(generation.suppress_tokens or ())):
             self.scores[:, token] = -torch.inf
         biases = generation.sequence_bias or {}
         for tokens, bias in biases.items() if isinstance(biases, dict) else biases:
@@ -151,11 +152,17 @@ class Decoding:
     Args:
         model: in evaluation mode.
         constrain_markup: forbid tokens that would break the markup; None: as the configuration says.
+        never: tokens that no answer may hold, unless they end it.
     """
 
-    def __init__(self, model: "MGLMMForConditionalGeneration", constrain_markup: bool | None = None):
+    def __init__(
+        self,
+        model: "MGLMMForConditionalGeneration",
+        constrain_markup: bool | None = None,
+        never: Sequence[int] = (),
+    ):
         constrained = model.config.constrain_markup if constrain_markup is None else constrain_markup
-        self.markup = Markup(model, constrained)
+        self.markup = Markup(model, constrained, never)
         self.rows: list[Row] = []
         """In the order of the batch; those that have ended leave with `drop_ended`, or when the next step begins."""
         self.is_whole = True

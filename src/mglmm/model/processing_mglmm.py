@@ -204,10 +204,9 @@ class MGLMMProcessor(ProcessorMixin):
         Raises:
             ValueError: the image tokens are no grid over the whole image.
         """
-        side = math.isqrt(self.image_seq_length)
-        crops = self.image_processor.to_dict().get("do_center_crop")
-        if self._lmm_processor or side * side != self.image_seq_length or crops:
+        if not self.sees_square:
             raise ValueError("word targets need an image processor that stretches the image over a square of tokens")
+        side = math.isqrt(self.image_seq_length)
         if not rles:
             return torch.zeros(2, 0, dtype=torch.long), torch.zeros(0)
         full = torch.from_numpy(masks.decode_many(list(rles)).astype(np.float32))[:, None]
@@ -279,6 +278,12 @@ class MGLMMProcessor(ProcessorMixin):
         return target
 
     @property
+    def sees_square(self) -> bool:
+        """Whether the image tokens are a square grid over the whole image, as `word_targets` needs it."""
+        is_grid = math.isqrt(self.image_seq_length) ** 2 == self.image_seq_length
+        return is_grid and not self._lmm_processor and not self.image_processor.to_dict().get("do_center_crop")
+
+    @property
     def frame_side(self) -> int:
         """Side S of the square that the grounding encoder sees, in pixels."""
         size = self.grounding_image_processor.size
@@ -325,13 +330,14 @@ class MGLMMProcessor(ProcessorMixin):
     def resize_masks(self, mask_logits: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
         """float[M, H, W]: logits float[M, h, w] of the S x S frame brought back to the image's `size` (height, width).
 
-        Source: SAM's post-processing (arXiv 2304.02643, its code): to S x S, crop, to the original size, bilinear.
+        Source: SAM's post-processing (arXiv 2304.02643, its code): to S x S, crop, to the original size, bilinear; that
+        of SAM 2 (arXiv 2408.00714, its code), whose frame the image fills: at once to the original size.
         """
         if len(mask_logits) == 0:
             return mask_logits.new_zeros(0, *size)
         logits = mask_logits[:, None].float()
-        height, width = self.frame_size(size)
-        if (height, width) != (self.frame_side, self.frame_side):
+        if "longest_edge" in self.grounding_image_processor.size:
+            height, width = self.frame_size(size)
             logits = interpolate(logits, (self.frame_side,) * 2, mode="bilinear", align_corners=False)
             logits = logits[..., :height, :width]
         return interpolate(logits, size, mode="bilinear", align_corners=False)[:, 0]
