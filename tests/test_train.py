@@ -320,6 +320,27 @@ def test_a_data_worker_changes_nothing(base: Path, tmp_path: Path) -> None:
     assert results[0] == results[1]
 
 
+def test_what_is_wrong_in_a_data_worker_is_one_plain_line(base: Path, tmp_path: Path) -> None:
+    shutil.copy(base / "samples.jsonl", tmp_path / "samples.jsonl")
+    data = [{"source": "samples", "paths": [str(tmp_path / "samples.jsonl")]}]
+    with pytest.raises(UserError, match=rf"^{tmp_path}/s\d.png: no such file; .*") as caught:
+        train(write_recipe(base, tmp_path, data=data, trainer={"dataloader_num_workers": 1}))
+    assert "\n" not in str(caught.value)
+
+
+def test_masks_alone_are_trained_where_an_image_has_none(base: Path, tmp_path: Path) -> None:
+    image, sample = boxes("none", 0)
+    image.save(tmp_path / sample.image)
+    turn = Turn(
+        task="generalized_referring", instruction="segment the cow.", answer=GroundedText(text="There is none.")
+    )
+    write_jsonl(tmp_path / "none.jsonl", [sample.model_copy(update={"turns": (turn,)})])
+    data = [{"source": "samples", "paths": [str(tmp_path / "none.jsonl")]}, *own_data(base)]
+    each = {"per_device_train_batch_size": 1, "max_grad_norm": 0.0}
+    folder = train(write_recipe(base, tmp_path, data=data, trainable=["seg_projector"], trainer=each))
+    assert {bce > 0 for _, _, bce, _ in losses(folder.parent).values()} == {True, False}
+
+
 # LoRA
 
 
@@ -479,6 +500,41 @@ def test_held_out_losses_are_measured_and_change_nothing(base: Path, tmp_path: P
     assert [record["step"] for record in held_out] == [2, 4]
     assert held_out[1]["held_out_loss"] < held_out[0]["held_out_loss"]
     assert {"held_out_answer_iou", "held_out_answer_iou_referring", "held_out_answer_invalid"} < set(held_out[0])
+
+
+def test_held_out_losses_do_not_depend_on_batches(base: Path, tmp_path: Path) -> None:
+    """One of the images has no mask, and answers are of several lengths."""
+    image, sample = boxes("none", 0)
+    image.save(tmp_path / sample.image)
+    said = GroundedText(text="There is no cow that can be seen in here.")
+    turn = Turn(task="generalized_referring", instruction="segment the cow.", answer=said)
+    write_jsonl(tmp_path / "none.jsonl", [sample.model_copy(update={"turns": (turn,)})])
+    data = [{"source": "samples", "paths": [str(tmp_path / "none.jsonl")]}, *own_data(base)]
+    figures = []
+    for size in (1, 4):
+        folder = tmp_path / str(size)
+        folder.mkdir()
+        evaluate = {"every": 1, "samples": 4, "answers": 0, "data": data}
+        recipe = load_recipe(
+            write_recipe(base, folder, evaluate=evaluate, trainer={"per_device_train_batch_size": size}), TrainRecipe
+        )
+        model, processor = load_model(recipe)
+        measure = HeldOut(recipe, recipe.evaluate, run.training_arguments(recipe), Collator(processor), processor)
+        with torch.no_grad():
+            figures.append(measure(model.eval()))
+    assert figures[0]["mask_bce"] > 0
+    assert figures[0] == pytest.approx(figures[1], rel=1e-4)
+
+
+def test_a_run_goes_on_after_half_a_record_of_its_log(base: Path, tmp_path: Path) -> None:
+    saving = {"save_strategy": "steps", "save_steps": 2}
+    recipe = write_recipe(base, tmp_path, trainer=saving)
+    train(recipe)
+    (tmp_path / "run" / run.RUN_FILE).unlink()
+    log = tmp_path / "run" / "log.jsonl"
+    log.write_text(log.read_text() + '{"step": 5, "lo')
+    train(recipe)
+    assert set(losses(tmp_path / "run")) == {1, 2, 3, 4}
 
 
 @pytest.mark.parametrize("settings", [{"logging_steps": 1}, {"logging_steps": 9, "save_steps": 2}])
@@ -648,6 +704,7 @@ def test_recipes_are_valid(path: Path) -> None:
         ("model=/no/such/folder", "model /no/such/folder: no such folder"),
         ("init_from={sam: /no/such/folder}", "model /no/such/folder: no such folder"),
         ("data=[{source: world, end: 2000000000}]", "are held out"),
+        ("output=/dev/null", "output: /dev/null: cannot be written"),
         ("data=[{source: samples, paths: [/no/such.jsonl]}]", "/no/such.jsonl: No such file"),
     ],
 )

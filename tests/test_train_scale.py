@@ -23,7 +23,7 @@ from mglmm.schema import UserError
 from mglmm.train import TrainRecipe, train
 from mglmm.train.selection import freeze_all_but
 from mglmm.train.sharding import own_weights, rebuilt
-from mglmm.train.speed import Speed, Work
+from mglmm.train.speed import Speed, Work, known_peak
 from tests.model import backbones
 from tests.model.tiny import SHAPE, tiny_model, tiny_processor, tiny_tokenizer
 from tests.test_train import LANGUAGE, base, boxes, losses, own_data, same, weights, write_recipe
@@ -200,6 +200,23 @@ def test_qlora_trains_adapters_on_few_bits_and_gives_back_a_whole_model(
 
 
 # what is logged
+
+
+@pytest.mark.parametrize(
+    ("card", "tflops"),
+    [
+        ("NVIDIA A100-SXM4-80GB", 312),
+        ("NVIDIA A10G", None),
+        ("NVIDIA L40", None),
+        ("NVIDIA L40S", 362),
+        ("NVIDIA H100 80GB HBM3", 989),
+        ("NVIDIA H100 PCIe", 756),
+        ("NVIDIA RTX A4000", None),
+        ("NVIDIA GeForce RTX 4090", 165.2),
+    ],
+)
+def test_the_peak_is_that_of_the_card(card: str, tflops: float | None) -> None:
+    assert known_peak(card) == (None if tflops is None else tflops * 1e12)
 
 
 def test_the_work_of_a_step_is_what_torch_counts() -> None:

@@ -88,8 +88,8 @@ class FeatureStore:
                     partial.unlink()
 
 
-def check_writable(folder: Path) -> None:
-    """Nothing, if files can be written into a folder, which is made if it is not there.
+def check_writable(folder: Path, key: str) -> None:
+    """Nothing, if files can be written into the folder that a recipe names at `key`; it is made if it is not there.
 
     Raises:
         UserError: they cannot.
@@ -99,7 +99,7 @@ def check_writable(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise UserError(f"cache_grounding: {folder}: cannot be written ({error.strerror})") from error
+        raise UserError(f"{key}: {folder}: cannot be written ({error.strerror})") from error
 
 
 def _checksum(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -17,7 +17,7 @@ from mglmm.schema import Task
 from mglmm.train.recipe import Evaluation, TrainRecipe
 from mglmm.train.setup import make_mixture
 from mglmm.train.sharding import outermost_gathered
-from mglmm.train.trainer import PARTS, weighted_loss
+from mglmm.train.trainer import PARTS, num_trained, weighted_loss
 
 SCORED: dict[Task, ScorerKind] = {
     "mgsc": "grounded",
@@ -71,12 +71,13 @@ class HeldOut:
         return [data[i] for i in range(len(data))]
 
     def _losses(self, model: nn.Module) -> dict[str, float]:
-        """Means over the batches."""
+        """Means over all trained tokens, masks, image tokens and points, however they lie in batches."""
         weights = tuple(self._recipe.loss.model_dump().values())
         sums = torch.zeros(len(PARTS) + 1, device=self._args.device)
+        mean_counts = torch.stack([num_trained(batch) for batch in self._batches]).mean(0).to(self._args.device)
         for batch in self._batches:
             inputs = {name: value.to(self._args.device) for name, value in batch.items()}
-            loss, parts = weighted_loss(model(**inputs), weights, sums.new_ones(4), sums.new_ones(4))
+            loss, parts = weighted_loss(model(**inputs), weights, num_trained(inputs), mean_counts)
             sums += torch.cat([loss[None], parts])
         return dict(zip(("loss", *PARTS), (sums / len(self._batches)).tolist(), strict=True))
 

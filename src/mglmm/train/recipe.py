@@ -247,6 +247,8 @@ class TrainRecipe(Recipe):
         if self.balanced and self.grounded_share < 1:
             raise ValueError("balanced needs grounded_share: 1; it would choose which images come with their masks")
         if self.cache_grounding is not None:
+            if not self.conversations_per_image and not self.loss.points:
+                raise ValueError("cache_grounding is read by conversations and loss.points alone; leave it out")
             for number, entry in enumerate(self.data):
                 if isinstance(entry, SeedData) and entry.cap is None:
                     raise ValueError(f"cache_grounding: data.{number}: its pictures never end; give it a cap")

@@ -17,7 +17,7 @@ from torch import nn
 from transformers import PreTrainedModel, PrinterCallback, TrainingArguments, set_seed
 from transformers.utils.logging import disable_progress_bar
 
-from mglmm.atomic import atomic_folder
+from mglmm.atomic import atomic_file, atomic_folder
 from mglmm.config import load_recipe
 from mglmm.data.balance import Step
 from mglmm.data.collate import Collator
@@ -70,7 +70,8 @@ def train(recipe_path: str | Path, overrides: Sequence[str] = ()) -> Path:
         return finished
     check_engine(training_arguments(recipe))
     if recipe.cache_grounding is not None:
-        check_writable(Path(recipe.cache_grounding))
+        check_writable(Path(recipe.cache_grounding), "cache_grounding")
+    check_writable(Path(recipe.output), "output")
     disable_progress_bar()  # the library's own bars tear ours apart
     set_seed(recipe.seed)
     model, processor = load_model(recipe)
@@ -309,6 +310,7 @@ def save_result(trainer: GroundingTrainer, processor: Any) -> Path:
         with atomic_folder(output / "model") as folder:
             model.save_pretrained(str(folder))
             processor.save_pretrained(folder)
-        (output / RUN_FILE).write_text(trainer.record(), encoding="utf-8")
+        with atomic_file(output / RUN_FILE) as file:
+            file.write(trainer.record())
     trainer.accelerator.wait_for_everyone()
     return output / "model"

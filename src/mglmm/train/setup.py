@@ -1,5 +1,6 @@
 """From a recipe's words to things: sources, mixture, model, starting weights."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -78,6 +79,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     else:
         model, processor = loading.read_model(recipe.model, may_lack=LEVELS)
     if recipe.resolution is not None:
+        if processor.lmm_processor is not None or model.config.lmm_config.model_type != "fast_vlm":
+            raise UserError(f"resolution: {recipe.model} is no model that `build` made; leave it out")
         model, processor = build.at_resolution(model, processor, recipe.resolution.image, recipe.resolution.grounding)
     for module, source in recipe.init_from.items():
         folder, _, name = source.partition("#")
@@ -90,6 +93,8 @@ def load_model(recipe: TrainRecipe) -> tuple[MGLMMForConditionalGeneration, MGLM
     model.config.point_loss_weight = recipe.loss.points
     if recipe.loss.points and model.prompt_similarity is None:
         raise UserError(f"loss.points: {recipe.model} was made without prompt similarity; set it to 0")
+    if recipe.loss.words and not processor.sees_square:
+        raise UserError(f"loss.words: the image tokens of {recipe.model} are no grid over the image; set it to 0")
     if recipe.packed and not model.family.packs:
         kind = model.config.lmm_config.model_type
         raise UserError(f"packed: {kind} gives its image tokens positions of its own; set packed: false")
@@ -156,10 +161,12 @@ def init_from(model: nn.Module, module: str, folder: str, source: str) -> None:
     target = {n: v for n, v in model.state_dict().items() if not module or f"{n}.".startswith(f"{module}.")}
     if not target:
         raise UserError(f"init_from: the model has no module {module!r}")
+    places = Counter(value.data_ptr() for value in model.state_dict().values())
+    shared = {place for place, count in places.items() if count > 1}
     for name, value in target.items():
         wanted = (source + name[len(module) :]).lstrip(".")
-        if wanted not in saved and name.endswith("lm_head.weight"):
-            continue  # tied to the embedding, so it is not saved
+        if wanted not in saved and value.data_ptr() in shared:
+            continue  # a head that is tied to the embedding is not saved
         if wanted not in saved or saved[wanted].shape != value.shape:
             there = tuple(saved[wanted].shape) if wanted in saved else "not there"
             raise UserError(f"init_from: {folder}: {wanted} is {there} but {name} is {tuple(value.shape)} here")

@@ -22,6 +22,8 @@ PEAK_FLOPS = {
     "L4": 121e12,
     "L40S": 362e12,
     "H100": 989e12,
+    "H100 PCIe": 756e12,
+    "H100 NVL": 835e12,
     "H200": 989e12,
     "B200": 2250e12,
     "RTX 3090": 71e12,
@@ -148,11 +150,15 @@ class Speed:
 
 
 def _peak_flops(device: torch.device) -> float | None:
-    """Of the device, if it is one of `PEAK_FLOPS`; the longest name counts."""
-    if device.type != "cuda":
-        return None
-    name = torch.cuda.get_device_name(device)
-    fitting = [kind for kind in PEAK_FLOPS if kind in name]
+    """Of the device, if it is one of `PEAK_FLOPS`."""
+    return known_peak(torch.cuda.get_device_name(device)) if device.type == "cuda" else None
+
+
+def known_peak(card: str) -> float | None:
+    """Of the card that CUDA calls so, as "NVIDIA A100-SXM4-80GB". Whole words count ("L40" is no "L4"), and the longest
+    name."""
+    words = f" {card.replace('-', ' ')} "
+    fitting = [kind for kind in PEAK_FLOPS if f" {kind} " in words]
     return PEAK_FLOPS[max(fitting, key=len)] if fitting else None
 
 

@@ -156,11 +156,16 @@ class GroundingTrainer(Trainer):
     def get_batch_samples(
         self, epoch_iterator: Iterator, num_batches: int, device: torch.device
     ) -> tuple[list[dict[str, torch.Tensor]], torch.Tensor]:
-        """The micro-batches of one step, and float[4]: their mean counts (see `_counts`)."""
+        """The micro-batches of one step, and float[4]: their mean counts (see `num_trained`)."""
         started = time.monotonic()
-        batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        try:
+            batches, _ = super().get_batch_samples(epoch_iterator, num_batches, device)
+        except UserError as error:  # from a data worker torch brings the whole traceback as its message
+            name = f"{UserError.__module__}.{UserError.__name__}: "
+            told = [line.removeprefix(name) for line in str(error).splitlines() if line.startswith(name)]
+            raise UserError(told[-1] if told else str(error)) from None
         self.speed.wait(time.monotonic() - started)
-        counts = sum((_counts(batch).to(device) for batch in batches), torch.zeros(4, device=device))
+        counts = sum((num_trained(batch).to(device) for batch in batches), torch.zeros(4, device=device))
         counts = self.accelerator.reduce(counts, "sum")
         return batches, counts / (max(len(batches), 1) * self.args.world_size)
 
@@ -183,7 +188,9 @@ class GroundingTrainer(Trainer):
         if self._encoder is not None:
             inputs = self._encoder(model, inputs)
         outputs = model(**inputs)
-        loss, parts = weighted_loss(outputs, self.weights, _counts(inputs), torch.as_tensor(num_items_in_batch))
+        loss, parts = weighted_loss(outputs, self.weights, num_trained(inputs), torch.as_tensor(num_items_in_batch))
+        if not loss.requires_grad:
+            raise UserError("trainable: no loss of this recipe reaches what it names; nothing would be learned")
         self._sums += parts
         self._num_batches += 1
         return (loss, outputs) if return_outputs else loss
@@ -330,10 +337,12 @@ def weighted_loss(
         for name, part_share in zip(PARTS, shares, strict=True)
     ]
     loss = sum((w * part for w, part in zip(weights, parts, strict=True) if w > 0), zero)
+    if not loss.requires_grad:  # there is nothing of a weight here: zero gradients, not none
+        loss = loss + 0 * sum(parts, zero)
     return loss, torch.stack([part.detach() for part in parts])
 
 
-def _counts(batch: dict[str, torch.Tensor]) -> torch.Tensor:
+def num_trained(batch: dict[str, torch.Tensor]) -> torch.Tensor:
     """float[4]: trained tokens, masks, and image tokens and points with words, of a micro-batch."""
     zero = torch.zeros((), device=next(iter(batch.values())).device)
     tokens = (batch["labels"][:, 1:] != -100).sum().float() if "labels" in batch else zero
