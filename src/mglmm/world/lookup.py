@@ -1,6 +1,6 @@
 """An index over one scene graph, and the orders in which text walks through it. Pure functions over entities."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
 
 from mglmm.world.graph import Entity, Relation, SceneGraph
