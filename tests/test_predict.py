@@ -163,6 +163,7 @@ def test_a_refused_instruction_leaves_the_chat_as_it_was(predictor: Predictor, p
     [
         ("", "is empty"),
         (" \n ", "is empty"),
+        ("what \udcff is", "is no Unicode text; give it in UTF-8"),
         ("word " * 600, "no room for an answer"),
         ("an <image> in it", "<image>"),
         ("where is [SEG]?", r"\[SEG\]"),

@@ -6,12 +6,13 @@ import pytest
 from PIL import Image
 
 from mglmm.eval import asking, run
+from mglmm.eval import samples as samples_module
 from mglmm.eval.benchmarks import BENCHMARKS, SUITES, Benchmark, generalized_groups, mgsc_groups
-from mglmm.eval.samples import Inputs, SampleSet
+from mglmm.eval.samples import Inputs, SampleSet, file_samples, world_samples
 from mglmm.eval.scorers import Measures
 from mglmm.eval.store import PREDICTIONS_NAME
 from mglmm.eval.text_similarity import LexicalSimilarity
-from mglmm.schema import GroundedText, Prediction, Rle, Sample, Segment, Span, Turn, UserError, read_jsonl
+from mglmm.schema import GroundedText, Prediction, Rle, Sample, Segment, Span, Turn, UserError, read_jsonl, write_jsonl
 
 SIZE = (20, 30)
 SAMPLES = 5
@@ -130,7 +131,12 @@ def test_wrong_phrases_cost_recall_alone(tmp_path):
 
 
 def test_report_shows_the_worst(tmp_path):
+    old, foreign = tmp_path / "gallery" / "000099-0.jpg", tmp_path / "gallery" / "holiday.jpg"
+    old.parent.mkdir()
+    for path in (old, foreign):
+        path.touch()
     evaluated(tmp_path, Fake(change=nothing))
+    assert foreign.exists() and not old.exists()
     report = (tmp_path / "report.md").read_text()
     pictures = re.findall(r"\]\((gallery/[^)]+)\)", report)
     assert len(pictures) == 10 and all((tmp_path / p).exists() for p in pictures)
@@ -203,6 +209,8 @@ def test_a_model_must_answer_every_question(tmp_path):
 def test_unknown_names_and_empty_samples_are_told(tmp_path):
     with pytest.raises(UserError, match="'world' does not exist; choose one of mgsc, gcg"):
         run.run_benchmark("world", model="default", out=tmp_path, inputs=Inputs(), measures=WORDS)
+    with pytest.raises(UserError, match="'world-all' is several benchmarks; give one of them: world-mgsc, "):
+        run.find("world-all")
     with pytest.raises(UserError, match="no question of the benchmark"):
         evaluated(tmp_path, Fake(), samples=made_set(0))
     with pytest.raises(UserError, match="9:9 are empty"):
@@ -228,6 +236,33 @@ NO_TEXT = ("refer", "grefer", "reason")
 
 def test_suites_name_benchmarks():
     assert all(part in BENCHMARKS for parts in SUITES.values() for part in parts)
+
+
+@pytest.mark.parametrize("granularity", ["panoptic", "object", "part", None])
+@pytest.mark.parametrize("family", ["phrase: unicorn", "gcg", None])
+def test_turns_of_other_samples_count_in_groups_that_there_are(granularity, family):
+    turn = Turn(
+        task="referring", instruction="it", answer=GroundedText(text="It."), granularity=granularity, family=family
+    )
+    for name in ("photos", "world-refer"):
+        assert set(BENCHMARKS[name].groups_of(turn)) <= set(BENCHMARKS[name].scorers)
+
+
+def test_markup_in_the_truth_is_told(tmp_path):
+    _, sample = made(0)
+    turn = sample.turns[0].model_copy(update={"answer": GroundedText(text="A [SEG].")})
+    write_jsonl(tmp_path / "truth.jsonl", [sample.model_copy(update={"turns": (turn,)})])
+    with pytest.raises(UserError, match=r"truth.jsonl, line 1, field turns.0.answer: plain text must hold no markup"):
+        file_samples(Inputs(data=tmp_path / "truth.jsonl")).sample(0)
+
+
+def test_pictures_of_the_world_are_drawn_once(monkeypatch):
+    drawn = []
+    monkeypatch.setattr(samples_module, "world_sample", lambda seed, novel: drawn.append(seed) or (None, seed))
+    samples = world_samples(Inputs((5, 12)))
+    assert [samples.sample(k) for k in range(7)] == [*range(5, 12)]
+    assert [samples.image(k) for k in range(7)] == [None] * 7
+    assert drawn == [*range(5, 12)]
 
 
 def test_generalized_groups():

@@ -435,6 +435,18 @@ def test_masks_are_brought_to_size_a_few_at_a_time(processor, size, monkeypatch)
     assert list(processor.masks(logits[:0], size)) == []
 
 
+@pytest.mark.parametrize("size", [(100, 100), (100, 60), (33, 120)])
+def test_masks_of_a_padded_frame_are_brought_to_size_as_sam_does(size) -> None:
+    from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
+
+    sam = SamImageProcessorPil(size={"longest_edge": 64}, pad_size={"height": 64, "width": 64})
+    processor = tiny_processor()
+    processor.grounding_image_processor = sam
+    logits = torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(1))
+    expected = sam.post_process_masks([logits[None]], [size], [processor.frame_size(size)], binarize=False)[0][0]
+    torch.testing.assert_close(processor.resize_masks(logits, size), expected)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
 def test_every_precision_is_finite(processor, dtype) -> None:
     model = tiny_model().to(dtype)
