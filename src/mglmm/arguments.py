@@ -52,6 +52,8 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+    except UnicodeError:
+        raise UserError(f"{host}: is no name of a machine; choose another --host") from None
     except OSError as error:
         raise UserError(f"cannot listen at {host}, port {port} ({error.strerror}); choose --host and --port") from None
 

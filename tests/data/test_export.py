@@ -167,6 +167,13 @@ def test_parts_that_cannot_be(
     assert reason in capsys.readouterr().err
 
 
+def test_json_lines_are_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, simple("one"))
+    (tmp_path / "out").mkdir()
+    assert main(["data", "export", "jsonl", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "out: is a folder; give a file" in capsys.readouterr().err
+
+
 def test_an_export_that_fails_leaves_nothing_half(tmp_path: Path) -> None:
     path = write(tmp_path, simple("one"))
     with path.open("a") as file:
