@@ -14,7 +14,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 LEVELS: tuple[set[str], ...] = (
     {"atomic", "masks", "colors", "processes", "workers"},
     {"schema"},
-    {"grounding", "config", "instructions", "images", "arguments", "locking"},
+    {"grounding", "config", "instructions", "images", "arguments"},
     {"phrasing"},
     {"model", "data", "world", "viz"},
     {"prediction", "browse"},

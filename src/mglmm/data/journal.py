@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from mglmm.arguments import only_writer
 from mglmm.data.blocks import Block
 from mglmm.data.readers.policy import MAX_SHOWN
-from mglmm.locking import only_writer
 from mglmm.schema import Record, UserError
 
 PARTIAL, JOURNAL = ".partial", ".partial.journal"

@@ -6,7 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import track
 
-from mglmm.locking import only_writer
+from mglmm.arguments import only_writer
 from mglmm.schema import Sample, UserError, read_jsonl
 from mglmm.world.graph import TRAIN_SEEDS_END
 from mglmm.world.samples import world_sample
