@@ -15,6 +15,7 @@ from mglmm.cli import main
 from mglmm.eval.samples import Inputs
 from mglmm.eval.scorers import Measures
 from mglmm.schema import Prediction, Sample, UserError, read_jsonl
+from mglmm.serve.address import bind
 
 
 @pytest.fixture
@@ -159,6 +160,12 @@ def test_mistakes_with_the_command_line(capsys: pytest.CaptureFixture[str]) -> N
     assert "is no range" in refused(capsys, "world", "render", "--seeds", "5:5", "--out", "x")
     assert "world-mgsc" in refused(capsys, "eval", "world-nothing")
     assert "no.yaml" in refused(capsys, "train", "no.yaml")
+
+
+def test_what_is_no_name_of_a_machine() -> None:
+    for listens in (arguments.check_port, bind):
+        with pytest.raises(UserError, match=r"foo\.\.bar: is no name of a machine; \w+ another --host"):
+            listens("foo..bar", 8000)
 
 
 def test_a_result_is_shown_before_it_is_written(

@@ -79,6 +79,13 @@ def test_an_empty_file_is_all_defaults(tmp_path: Path) -> None:
         ("name: a", ["part..x=1"], r"write it as key=value"),
         ("name: a", ["name.x=1"], r"'name' is a single value"),
         ("name: a", ["part=[1"], r"not valid YAML"),
+        ("name: a", ["extra.day=2024-13-45"], r"override 'extra.day=2024-13-45': the value is not valid YAML"),
+        ("name: 2024-13-45", [], r"r\.yaml: month must be in 1\.\.12"),
+        (
+            "name: a\nparts: [{steps: 1}]",
+            ["parts.0.steps=2"],
+            r"'parts' is a list; give it whole, as in parts=\[\.\.\.\]",
+        ),
     ],
 )
 def test_every_mistake_is_one_plain_line(tmp_path: Path, text: str, overrides: list[str], message: str) -> None:

@@ -4,10 +4,17 @@ import argparse
 import os
 import socket
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from mglmm.schema import UserError
+
+LOCK = ".partial.lock"
+"""What the name of the lock of a file ends with; it is there while a run writes the file."""
 
 
 def check_writable(path: Path) -> None:
@@ -27,6 +34,29 @@ def check_writable(path: Path) -> None:
         raise UserError(f"{path}: cannot be written ({error.strerror})") from error
     if path.exists() and not os.access(path, os.W_OK):
         raise UserError(f"{path}: cannot be written (the file is read-only)")
+
+
+@contextmanager
+def only_writer(path: Path) -> Iterator[None]:
+    """Inside, no other run writes the file.
+
+    Raises:
+        UserError: another run does, or the folder cannot be written.
+    """
+    lock = FileLock(path.with_name(path.name + LOCK), blocking=False)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise UserError(f"{path}: another run is writing it; wait for it, or give another --out") from error
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror})") from error
+    try:
+        yield
+    finally:
+        # removed while it is held, so that none that waits for this lock file gets it
+        with suppress(PermissionError):  # Windows removes it with the release
+            Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def check_picture_path(path: Path) -> None:
@@ -52,6 +82,8 @@ def check_port(host: str, port: int) -> None:
         with socket.socket(family, kind, protocol) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(address)
+    except UnicodeError:
+        raise UserError(f"{host}: is no name of a machine; choose another --host") from None
     except OSError as error:
         raise UserError(f"cannot listen at {host}, port {port} ({error.strerror}); choose --host and --port") from None
 

@@ -91,7 +91,7 @@ def _read_mapping(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"{path}{line}: {error.problem}") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # the latter of dates and numbers that cannot be, as 2024-13-45
         raise UserError(f"{path}: {' '.join(str(error).split())}") from error
     if values is None:
         return {}
@@ -107,13 +107,15 @@ def _apply(values: dict[str, Any], override: str) -> None:
         raise UserError(f"override {override!r}: write it as key=value or section.key=value")
     try:
         value = yaml.load(text, _Loader)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise UserError(f"override {override!r}: the value is not valid YAML") from error
     *sections, last = key.split(".")
     for section in sections:
         inner = values.setdefault(section, {})
         if inner is None:
             inner = values[section] = {}
+        if isinstance(inner, list):
+            raise UserError(f"override {override!r}: {section!r} is a list; give it whole, as in {section}=[...]")
         if not isinstance(inner, dict):
             raise UserError(f"override {override!r}: {section!r} is a single value, not a section")
         values = inner

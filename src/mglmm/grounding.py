@@ -15,8 +15,11 @@ SEG = "[SEG]"
 PHRASE_START = "<p>"
 PHRASE_END = "</p>"
 
-_ANY_TAG = re.compile(r"<\s*(?:/\s*)?p\s*>|\[\s*S\s*E\s*G\s*\]", re.IGNORECASE)
-"""A tag in any spelling, also one split by whitespace or in the wrong case, which is not a tag but was meant as one."""
+ANY_TAG = re.compile(r"<\s*(?:/\s*)?p\s*>|\[\s*S\s*E\s*G\s*\]", re.IGNORECASE)
+"""A tag in any spelling, also one split by whitespace or in the wrong case, which is not a tag but was meant as one.
+
+No plain text may hold one: `render` refuses it.
+"""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ def render(grounded: GroundedText, unnamed: Sequence[int] = ()) -> str:
     >>> render(GroundedText(text="Sure, it is."), [11])
     'Sure, it is [SEG].'
     """
-    tag = _ANY_TAG.search(grounded.text)
+    tag = ANY_TAG.search(grounded.text)
     if tag:
         raise ValueError(f"plain text must hold no markup, but has {tag[0]!r} at character {tag.start()}")
     for place in unnamed:
@@ -83,7 +86,7 @@ def parse(marked: str, segment_ids: Sequence[int] | None = None) -> Parsed:
     """
     reader = _Reader()
     end = 0
-    for tag in _ANY_TAG.finditer(marked):
+    for tag in ANY_TAG.finditer(marked):
         start = tag.start()
         # a tag takes the one space with it that `render` puts on its inner side
         if not _is_opening(tag[0]) and marked[end:start].endswith(" "):
@@ -178,7 +181,7 @@ class _Reader:
                 seg_spans[k] = index
         spans = [Span(start=p.start, end=p.end, segment_ids=tuple(ids[k] for k in p.segs)) for p in self.phrases]
         # taking tags out can join what is left into a new one; brackets of the same length keep the spans in place
-        text, num_joined = _ANY_TAG.subn(lambda m: f"({m[0][1:-1]})", self.text)
+        text, num_joined = ANY_TAG.subn(lambda m: f"({m[0][1:-1]})", self.text)
         unnamed = tuple((ids[k], place) for k, place in self.unnamed)
         return Parsed(GroundedText(text=text, spans=tuple(spans)), self.num_invalid + num_joined, seg_spans, unnamed)
 

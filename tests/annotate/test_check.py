@@ -8,8 +8,9 @@ from mglmm.annotate.check import RuleOptions, caption_faults, description_faults
 from mglmm.annotate.records import Description, Looks, Node, Part, Proposal, Task
 from mglmm.annotate.tags import Fault, parse, tagged
 from mglmm.annotate.telling import composed
+from mglmm.grounding import render
 from mglmm.phrasing import Mention
-from mglmm.schema import Rle, UserError
+from mglmm.schema import GroundedText, Rle, UserError
 
 RULES = RuleOptions()
 
@@ -148,6 +149,24 @@ def test_good_caption_is_grounded() -> None:
 def test_faults_of_captions(text: str, rules: set[str]) -> None:
     _, faults = caption_faults(text, TASK, RULES)
     assert {fault.rule for fault in faults} == rules
+
+
+@pytest.mark.parametrize("tag", ["[SEG]", "[ seg ]", "< p >", "</p>"])
+def test_no_record_holds_the_markup(tag: str) -> None:
+    """What the markup of answers looks like is refused, whatever is switched off: `render` could not write it."""
+    rules = RuleOptions(off=("speaks_of_markup",))
+    answer, faults = caption_faults(f"Here is <3>a {tag} car</3> with <4,5>wheels</4,5>.", TASK, rules)
+    assert [fault.rule for fault in faults] == ["holds_a_tag"]
+    assert [f.rule for f in description_faults(said("car", f"A red {tag} car."), looks(), rules)] == ["holds_a_tag"]
+    with pytest.raises(ValueError, match="no markup"):
+        render(answer)
+    with pytest.raises(ValueError, match="holds_a_tag"):
+        RuleOptions.model_validate({"off": ["holds_a_tag"]})
+
+
+def test_long_numbers_are_no_tags() -> None:
+    text = f"<{'1' * 5000}>a car</{'1' * 5000}>"
+    assert parse(text, ()) == (GroundedText(text=text), [])
 
 
 @given(st.text(alphabet="ab <>/,1234 .", max_size=60))

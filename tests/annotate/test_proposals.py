@@ -150,6 +150,17 @@ def test_given_masks_keep_their_names_unless_told_otherwise() -> None:
         propose(image, "x.png", None, ProposalOptions(kind="given"))
 
 
+def test_scores_go_with_their_masks() -> None:
+    image, sample = world_sample(5, 128)
+    last = sample.segments[-1].id
+    scored = sample.model_copy(update={"meta": {"predicted_iou": {str(last): 1.01}, "stability_score": {"999": 0.5}}})
+    found = propose(image, "x.png", scored, ProposalOptions())
+    assert [(p.score, p.stability) for p in found] == [(None, None)] * (len(found) - 1) + [(1.0, None)]
+    listed = sample.model_copy(update={"meta": {"predicted_iou": [0.9]}})
+    with pytest.raises(UserError, match=rf"sample {sample.id}, field meta\.predicted_iou: is no mapping"):
+        propose(image, "x.png", listed, ProposalOptions())
+
+
 def test_coco_goes_through_the_readers(tmp_path: Path, scene: Image.Image) -> None:
     """Masks of COCO, with names: converted to samples first, as any data set."""
     (tmp_path / "annotations").mkdir()

@@ -17,15 +17,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from mglmm.annotate.embedded import EmbeddedAnnotator
+from mglmm.annotate.export import write_evaluation
 from mglmm.annotate.recipe import AnnotateRecipe
 from mglmm.annotate.records import Finished
 from mglmm.annotate.run import Part, run
+from mglmm.annotate.stages import Crew
 from mglmm.cli import main
 from mglmm.data.convert import check, convert
 from mglmm.data.records import read, write_parquet
 from mglmm.eval.foreign import score_files
-from mglmm.schema import Sample, Segment, UserError, read_jsonl, write_jsonl
+from mglmm.schema import GroundedText, Sample, Segment, UserError, read_jsonl, write_jsonl
 from mglmm.world.samples import world_sample
+from tests.data.records_made import simple
 
 FORMS = ("parquet", "mgsc", "evaluation", "label-studio", "stats", "review")
 TIMED = {"summary.json", "summary.html", "records", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"}
@@ -136,6 +140,32 @@ def test_official_evaluation_files_score_themselves(tmp_path: Path) -> None:
     assert {i["type"] for i in groups["root"]["images"]} == {"root"}
     assert all(i["type"].startswith("subtree: ") for i in groups["subtree"]["images"])
     assert len(groups["root"]["images"]) + len(groups["subtree"]["images"]) == len(truth["images"])
+
+
+def test_captions_without_tags_keep_their_label(tmp_path: Path) -> None:
+    """As `rules.off: [missing_tag]` lets them pass: no tag at all, and none of the whole."""
+    whole = simple("a")
+    (turn,) = whole.turns
+    bare = turn.model_copy(update={"answer": GroundedText(text="The red car has a wheel.")})
+    part = turn.model_copy(update={"answer": turn.answer.model_copy(update={"spans": turn.answer.spans[1:]})})
+    meta = {"annotation": {"composed": [1, 1]}}
+    write_jsonl(tmp_path / "x.jsonl", [whole.model_copy(update={"turns": (bare, part), "meta": meta})])
+    write_evaluation(str(tmp_path / "x.jsonl"), tmp_path / "evaluation")
+    found = json.loads((tmp_path / "evaluation" / "subtree_mgsc_caption_gt.json").read_text())
+    assert [image["type"] for image in found["images"]] == ["subtree: car"] * 2
+    assert [said["labels"] for said in found["annotations"]] == [[], ["a wheel"]]
+
+
+def test_captions_may_lack_tags_where_the_rule_is_off(tmp_path: Path) -> None:
+    class Terse(EmbeddedAnnotator):
+        async def compose(self, *_: Any) -> str:
+            return "Some things are here."
+
+    terse = Terse(recipe().embedded)
+    off = recipe(rules={"off": ["missing_tag"]}, export={"forms": ["evaluation", "mgsc"]})
+    run("world:3:4@128", tmp_path, off, crew=Crew(terse, terse))
+    found = json.loads((tmp_path / "evaluation" / "all_mgsc_caption_gt.json").read_text())
+    assert {said["caption"] for said in found["annotations"]} == {"Some things are here."}
 
 
 def test_same_run_same_bytes_and_nothing_done_twice(tmp_path: Path) -> None:

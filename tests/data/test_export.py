@@ -133,6 +133,23 @@ def test_split_by_image(tmp_path: Path) -> None:
     assert parts(tmp_path / "r") != found
 
 
+def test_a_part_never_takes_the_place_of_the_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, *(simple(str(k)) for k in range(10)), file="train.jsonl")
+    before = path.read_bytes()
+    (tmp_path / "link").symlink_to(tmp_path)
+    for out in (tmp_path, tmp_path / "link"):
+        assert main(["data", "split", str(path), "--parts", "train=0.8", "val=0.2", "--out", str(out)]) == 2
+        assert "train.jsonl: is the file that is split; give another --out" in capsys.readouterr().err
+    assert path.read_bytes() == before and not (tmp_path / "val.jsonl").exists()
+
+
+def test_parts_are_there_together_or_not_at_all(tmp_path: Path) -> None:
+    path = write(tmp_path, *(simple(str(k)) for k in range(4)))
+    (tmp_path / "p" / "val.jsonl").mkdir(parents=True)
+    assert main(["data", "split", str(path), "--parts", "train=0.5", "val=0.5", "--out", str(tmp_path / "p")]) == 2
+    assert [file.name for file in (tmp_path / "p").iterdir()] == ["val.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("shares", "reason"),
     [
@@ -148,6 +165,13 @@ def test_parts_that_cannot_be(
     path = write(tmp_path, simple("one"), simple("two"))
     assert main(["data", "split", str(path), "--out", str(tmp_path), "--parts", *shares]) == 2
     assert reason in capsys.readouterr().err
+
+
+def test_json_lines_are_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path, simple("one"))
+    (tmp_path / "out").mkdir()
+    assert main(["data", "export", "jsonl", str(path), "--out", str(tmp_path / "out")]) == 2
+    assert "out: is a folder; give a file" in capsys.readouterr().err
 
 
 def test_an_export_that_fails_leaves_nothing_half(tmp_path: Path) -> None:

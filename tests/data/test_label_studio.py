@@ -104,6 +104,22 @@ def test_a_new_region_and_a_new_answer() -> None:
         reviewed(record, [region])
 
 
+def test_texts_and_relations_as_a_reviewer_leaves_them() -> None:
+    record, result = result_of(simple("a"))
+    for item in result:
+        if item["from_name"] == "caption":
+            item["value"]["text"] = "A red car."
+    relation = {"type": "relation", "from_id": "segment-1", "to_id": "segment-2", "direction": "right"}
+    assert reviewed(record, [*result, relation]).segment(1).caption == "A red car."
+
+
+def test_meta_goes_with_its_segments() -> None:
+    meta = {"predicted_iou": {"1": 0.9, "2": 0.8}, "crowd_ids": [1, 2], "scene": "street"}
+    record, result = result_of(simple("a").model_copy(update={"meta": meta}))
+    sample = reviewed(record, [item for item in result if item["id"] != "segment-1"])
+    assert sample.meta == {"predicted_iou": {"2": 0.8}, "crowd_ids": [2], "scene": "street"}
+
+
 def test_export_review_and_convert(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write(tmp_path, simple("one"), simple("two"), simple("three"))
     out = tmp_path / "review"

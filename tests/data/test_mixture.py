@@ -360,6 +360,19 @@ def test_mirroring_twice_changes_nothing() -> None:
     assert twice[1].segments == record.segments
 
 
+def test_captions_that_may_no_longer_be_true_are_dropped() -> None:
+    image, record = picture("a", 40, 60)
+    parts = [s.model_copy(update={"caption": "the corner on the left", "label": "left arm"}) for s in record.segments]
+    meta = {"names": {"1": "box", "2": "corner"}, "crowd_ids": [2]}
+    record = record.model_copy(update={"segments": tuple(parts), "exhaustive": ("Left_leg", "bright"), "meta": meta})
+    mirrored = mirror(image, record)[1]
+    assert [(s.label, s.caption) for s in mirrored.segments] == [("right arm", None)] * 2
+    assert mirrored.exhaustive == ("Right_leg", "bright")
+    cropped = crop_sample(record, (20, 0, 60, 40))
+    assert [(s.label, s.caption) for s in cropped.segments] == [("left arm", None)]
+    assert cropped.meta == {"names": {"1": "box"}, "crowd_ids": []}
+
+
 def test_turns_about_photos_are_written_after_augmentation() -> None:
     seen = []
 

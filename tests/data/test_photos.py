@@ -70,6 +70,13 @@ def root(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.parametrize("file", ["classes.json", "instances.json"])
+def test_broken_files_are_named(root: Path, file: str) -> None:
+    (root / "facade" / file).write_text('{"classes": [')
+    with pytest.raises(UserError, match=rf"facade/{file}: not valid JSON"):
+        next(read(root, "facade", "train"))
+
+
 def by_label(sample: Sample) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     for segment in sample.segments:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import fsspec
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
@@ -99,6 +100,45 @@ def test_remote_addresses(tmp_path: Path) -> None:
     assert held.load(1)[1] == simple("two")
     with pytest.raises(UserError, match="one.png: image of sample one cannot be read"):
         held.load(0)
+
+
+@pytest.mark.parametrize("folder", ["p", "memory://again/p"])
+def test_a_shard_that_is_written_anew_is_read_anew(tmp_path: Path, folder: str) -> None:
+    out = folder if "://" in folder else str(tmp_path / folder)
+    for name in ("one", "two"):
+        path = write(tmp_path / name, simple(name))
+        export("parquet", path, out, Options("x"))
+        assert Records(out)[0].id == name
+
+
+def test_the_folder_of_a_remote_file() -> None:
+    for ending in ("jsonl", "json", "ndjson", "parquet"):
+        assert records.folder_of(f"s3://bucket/d/x.{ending}") == "s3://bucket/d"
+    assert records.folder_of("s3://bucket/d/") == "s3://bucket/d"
+
+
+def test_addresses_that_cannot_be_read_here(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fsspec.register_implementation("gone", "no_such_package.System", errtxt="Install no-such-package")
+    for address, reason in (("foo://x", "Protocol not known: foo"), ("gone://x", "Install no-such-package")):
+        for command in (["check"], ["merge", "--out", str(tmp_path / "m.jsonl")]):
+            for ending in ("", ".jsonl", ".parquet"):
+                assert main(["data", *command, address + ending]) == 2
+                assert f"{address}{ending}: {reason}; give" in capsys.readouterr().err
+    path = write(tmp_path, simple("one"))
+    assert main(["data", "export", "parquet", str(path), "--out", "gone://x"]) == 2
+    assert "gone://x: Install no-such-package" in capsys.readouterr().err
+
+
+def test_rows_whose_meta_is_none_are_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = write(tmp_path / "a", simple("one"), simple("two"), simple("three"))
+    export("parquet", path, str(tmp_path / "p"), Options("x", with_images=True))
+    table = pq.read_table(shards(str(tmp_path / "p"))[0])
+    metas = pa.array([table["meta"][0].as_py(), None, "{"], pa.string())
+    pq.write_table(table.set_column(table.schema.get_field_index("meta"), "meta", metas), tmp_path / "y.parquet")
+    assert main(["data", "check", str(tmp_path / "y.parquet")]) == 2
+    said = capsys.readouterr().out
+    for row, name in ((2, "two"), (3, "three")):
+        assert f"y.parquet, row {row}, sample {name}, field meta: " in said
 
 
 def test_a_missing_shard_is_refused(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """Writing pictures of the world into a folder, in one go or in several."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mglmm.schema import Sample, UserError, read_jsonl
+from mglmm.world import export
 from mglmm.world.export import render_to
 from mglmm.world.graph import TRAIN_SEEDS_END
+from mglmm.world.samples import world_sample
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -32,6 +35,17 @@ def test_novel_pictures_stand_beside_the_plain_ones(tmp_path: Path) -> None:
     assert render_to(tmp_path, [seed], size=48, novel=True) == 1
     ids = [s.id for s in read_jsonl(tmp_path / "samples.jsonl", Sample)]
     assert ids == [f"world-{seed}", f"world-{seed}-novel"]
+
+
+def test_two_runs_do_not_write_one_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def _and_another(*arguments: Any) -> Any:
+        with pytest.raises(UserError, match=r"samples\.jsonl: another run is writing it; wait for it"):
+            render_to(tmp_path, [0], size=48)
+        return world_sample(*arguments)
+
+    monkeypatch.setattr(export, "world_sample", _and_another)
+    assert render_to(tmp_path, [0], size=48) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["images", "samples.jsonl"]
 
 
 def test_refused(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from mglmm.annotate.tags import Fault, parse
 from mglmm.colors import COLORS, UNLIKE
 from mglmm.config import Recipe
 from mglmm.data.vocabulary import noun
+from mglmm.grounding import ANY_TAG
 from mglmm.schema import GroundedText, UserError
 
 Rule = Literal[
@@ -41,7 +42,10 @@ Rule = Literal[
     "no_name_of_its_own",
     "second_model_disagrees",
 ]
-"""Every rule on texts; those on masks are in `tree`."""
+"""Every rule on texts that can be switched off; those on masks are in `tree`."""
+
+HOLDS_A_TAG = "holds_a_tag"
+"""The rule on texts that cannot be: no record may hold what the model's own markup looks like."""
 
 _WORD = re.compile(r"[^\W_]+(?:['-][^\W_]+)*")
 _SENTENCE = re.compile(r"[^.!?]+")
@@ -112,6 +116,7 @@ def text_faults(text: str, options: RuleOptions, with_tags: str = "") -> list[Fa
     """What no text may say, whatever it is about; `with_tags`: the same with tags, which tell sentences apart."""
     faults = []
     for rule, pattern in (
+        (HOLDS_A_TAG, ANY_TAG),
         ("speaks_of_markup", _MARKUP),
         ("personal", _PERSONAL),
         ("unsafe", _unsafe(options.unsafe_words)),

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 from mglmm import masks
 from mglmm.annotate.recipe import ExportOptions
 from mglmm.annotate.records import Finished, Rejection
 from mglmm.annotate.review import write_review
+from mglmm.annotate.stages import COMPOSED, META
 from mglmm.annotate.store import Store
 from mglmm.annotate.summary import Summary
 from mglmm.atomic import atomic_file, atomic_folder
@@ -99,31 +101,29 @@ def write_evaluation(samples: str, folder: Path) -> None:
         for group in GROUPS:
             files[group, "mask"].categories = [{"id": 1, "name": "object"}]
         for sample in watched(read(samples), str(folder)):
-            for number, turn in enumerate(t for t in sample.turns if t.task == "mgsc"):
-                for group in ("root" if turn.granularity == "panoptic" else "subtree", "all"):
-                    name = f"{names[sample.id]}_{number}"
-                    _add_item(files[group, "caption"], files[group, "mask"], sample, turn, name)
+            turns = [turn for turn in sample.turns if turn.task == "mgsc"]
+            for number, (turn, node) in enumerate(zip(turns, sample.meta[META][COMPOSED], strict=True)):
+                image = {
+                    "id": f"{names[sample.id]}_{number}",
+                    "file_name": sample.image,
+                    "height": sample.size[0],
+                    "width": sample.size[1],
+                    "type": ROOT if node is None else SUBTREE + sample.segment(node).label,
+                }
+                for group in ("root" if node is None else "subtree", "all"):
+                    _add_item(files[group, "caption"], files[group, "mask"], sample, turn, image)
 
 
-def _add_item(captions: CocoFile, marks: CocoFile, sample: Sample, turn: Turn, name: str) -> None:
-    segments = [sample.segment(i) for i in dict.fromkeys(turn.answer.segment_ids)]
-    label = ROOT if turn.granularity == "panoptic" else SUBTREE + segments[0].label
-    image = {
-        "id": name,
-        "file_name": sample.image,
-        "height": sample.size[0],
-        "width": sample.size[1],
-        "type": label,
-    }
+def _add_item(captions: CocoFile, marks: CocoFile, sample: Sample, turn: Turn, image: dict[str, Any]) -> None:
     captions.images.add(image)
     labels = list(chain.from_iterable(_phrases(turn)))
-    captions.annotate({"image_id": name, "caption": turn.answer.text, "labels": labels})
+    captions.annotate({"image_id": image["id"], "caption": turn.answer.text, "labels": labels})
     marks.images.add(image)
-    for segment in segments:
+    for segment in (sample.segment(i) for i in dict.fromkeys(turn.answer.segment_ids)):
         x0, y0, x1, y1 = masks.box(segment.rle.to_coco())
         marks.annotate(
             {
-                "image_id": name,
+                "image_id": image["id"],
                 "category_id": 1,
                 "iscrowd": 0,
                 "area": segment.area,

@@ -14,6 +14,7 @@ from mglmm.annotate.records import Proposal
 from mglmm.annotate.regions import RegionOptions, propose_regions
 from mglmm.annotate.sources import Source
 from mglmm.config import Recipe
+from mglmm.data.meta import PREDICTED_IOU, STABILITY_SCORE
 from mglmm.data.readers.files import read_bytes, read_ids
 from mglmm.data.readers.sa1b import LABEL, File
 from mglmm.data.readers.shapes import from_ids, from_rles
@@ -147,20 +148,30 @@ def _given(image: Image.Image, address: str, sample: Sample | None, options: Pro
     """The segments of a sample."""
     if sample is None:
         raise UserError(f"{address}: a bare picture has no masks; give a file of samples, or other proposals.kind")
-    count = len(sample.segments)
-    scores, stability = (sample.meta.get(key, [None] * count) for key in ("predicted_iou", "stability_score"))
+    scores, stability = _scores(sample, PREDICTED_IOU), _scores(sample, STABILITY_SCORE)
     keep = options.labels == "keep"
     return [
         Proposal(
             rle=segment.rle,
             origin="given",
-            score=_bounded(segment.score if score is None else score),
-            stability=_bounded(stable),
+            score=_bounded(scores.get(str(segment.id), segment.score)),
+            stability=_bounded(stability.get(str(segment.id))),
             label=segment.label if keep and segment.label != LABEL else "",
             caption=(segment.caption or "") if keep else "",
         )
-        for segment, score, stable in zip(sample.segments, scores, stability, strict=True)
+        for segment in sample.segments
     ]
+
+
+def _scores(sample: Sample, key: str) -> dict[str, float]:
+    """The scores by segment id (as text) that the meta of a sample has under this key."""
+    given = sample.meta.get(key, {})
+    if not isinstance(given, dict) or not all(isinstance(score, int | float) for score in given.values()):
+        raise UserError(
+            f'sample {sample.id}, field meta.{key}: is no mapping of segment ids to scores, as {{"7": 0.9}}; '
+            "convert the data set again, or take the field out"
+        )
+    return given
 
 
 def _sa1b(image: Image.Image, address: str, sample: Sample | None, options: ProposalOptions) -> list[Proposal]:

@@ -29,6 +29,9 @@ from mglmm.schema import Sample, Segment, Turn
 META = "annotation"
 """Key of `Sample.meta`: the provenance."""
 
+COMPOSED = "composed"
+"""Key of the provenance: which node each turn of the task "mgsc" is about; None: the picture."""
+
 
 @dataclass(frozen=True)
 class Crew:
@@ -257,6 +260,7 @@ def to_sample(
         "by": {str(one.node): one.by for one in said.values()},
         "confidence": {str(one.node): round(one.confidence, 4) for one in said.values()},
         "stuff": [node.id for node in nodes if node.stuff],
+        COMPOSED: [caption.node for caption in composed],
     }
     sample = Sample(
         id=scene.id,

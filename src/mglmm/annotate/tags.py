@@ -7,7 +7,8 @@ from typing import NamedTuple
 from mglmm.phrasing import Mention, Piece, grounded
 from mglmm.schema import GroundedText
 
-_TAG = re.compile(r"<(/?)(\d+(?:\s*,\s*\d+)*)>")
+_TAG = re.compile(r"<(/?)(\d{1,9}(?:\s*,\s*\d{1,9})*)>")
+"""Longer numbers are those of no mask, and the longest cannot be read."""
 
 
 class Fault(NamedTuple):
@@ -29,7 +30,7 @@ def tagged(pieces: Iterable[Piece]) -> str:
 def parse(text: str, ids: Collection[int]) -> tuple[GroundedText, list[Fault]]:
     """The grounded text of a tagged one, and what is wrong with its tags; `ids`: those that must be told, once each.
 
-    Never fails: a tag that cannot be read is left out of the text and its fault told.
+    Never fails: a tag that does not fit is left out of the text and its fault told; what is no tag stays in it.
     """
     pieces: list[Piece] = []
     faults: list[Fault] = []

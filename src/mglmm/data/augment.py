@@ -1,29 +1,50 @@
-"""Images and their records cropped and mirrored together."""
+"""Images and their records cropped and mirrored together.
+
+The turns and the segments' captions are dropped: they may say "left", "the largest" or "the second".
+"""
+
+import re
 
 import numpy as np
 from PIL import Image
 
 from mglmm import masks
+from mglmm.data.meta import meta_of
 from mglmm.schema import Rle, Sample, Segment
 
 MIN_CROP_AREA_PX = 40
 """A segment that a crop leaves fewer pixels of is dropped. Ours, as in `data.photos`."""
 
+_OPPOSITE = {"left": "right", "right": "left", "Left": "Right", "Right": "Left"}
+_SIDE = re.compile(r"(?<![A-Za-z])(?:left|right|Left|Right)(?![A-Za-z])")
+
 
 def mirror(image: Image.Image, sample: Sample) -> tuple[Image.Image, Sample]:
-    """Image and record flipped left to right. The turns are dropped: they may say "left"."""
-    segments = tuple(s.model_copy(update={"rle": Rle.from_mask(s.mask[:, ::-1])}) for s in sample.segments)
+    """Image and record flipped left to right, without turns and captions.
+
+    In labels "left" and "right" change places: in a mirror a left arm is a right one, whoever's left is meant.
+    """
+    segments = tuple(
+        s.model_copy(update={"rle": Rle.from_mask(s.mask[:, ::-1]), "label": _mirrored(s.label), "caption": None})
+        for s in sample.segments
+    )
+    exhaustive = tuple(map(_mirrored, sample.exhaustive))
     flipped = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-    return flipped, sample.model_copy(update={"segments": segments, "turns": ()})
+    return flipped, sample.model_copy(update={"segments": segments, "turns": (), "exhaustive": exhaustive})
+
+
+def _mirrored(label: str) -> str:
+    """The label with "left" for "right" and the other way round."""
+    return _SIDE.sub(lambda side: _OPPOSITE[side[0]], label)
 
 
 def random_crop(
     image: Image.Image, sample: Sample, rng: np.random.Generator, min_share: float = 0.35
 ) -> tuple[Image.Image, Sample]:
-    """A random rectangle of an image with the segments that can still be seen; the turns are dropped.
+    """A random rectangle of an image with the segments that can still be seen, without turns and captions.
 
     The rectangle covers `min_share`..1 of the area and keeps the aspect ratio to within a factor 4/3. A crop that
-    leaves no segment is given up for the whole image.
+    leaves no segment is given up for the whole image, with its captions.
     """
     height, width = sample.size
     scale = np.sqrt(rng.uniform(min_share, 1.0))
@@ -37,7 +58,7 @@ def random_crop(
 
 
 def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
-    """The record of the part of an image inside `box` (xyxy, pixels, exclusive), without turns.
+    """The record of the part of an image inside `box` (xyxy, pixels, exclusive), without turns and captions.
 
     A segment with fewer than `MIN_CROP_AREA_PX` pixels left is dropped, and its label is no longer exhaustive: a
     sliver of the thing may still be seen, so its absence is not certain. A part whose whole is gone becomes a whole.
@@ -54,6 +75,8 @@ def crop_sample(sample: Sample, box: tuple[int, int, int, int]) -> Sample:
     for segment, mask in zip(sample.segments, cut, strict=True):
         if segment.id in kept:
             parent = segment.parent if segment.parent in kept else None
-            segments.append(segment.model_copy(update={"rle": Rle.from_mask(mask), "parent": parent}))
+            changed = {"rle": Rle.from_mask(mask), "parent": parent, "caption": None}
+            segments.append(segment.model_copy(update=changed))
     exhaustive = tuple(label for label in sample.exhaustive if label not in slivers)
-    return sample.model_copy(update={"size": size, "segments": tuple(segments), "turns": (), "exhaustive": exhaustive})
+    left_over = {"segments": tuple(segments), "exhaustive": exhaustive, "meta": meta_of(sample.meta, kept)}
+    return sample.model_copy(update={"size": size, "turns": (), **left_over})

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import quote
 
+from mglmm.arguments import check_writable
 from mglmm.atomic import atomic_file
 from mglmm.data import label_studio
 from mglmm.data.coco_file import JsonList, coco_file
@@ -74,6 +75,7 @@ def to_jsonl(address: Address, out: str, options: Options) -> Exported:
     """JSON lines; images that were embedded become files again."""
     path = Path(out)
     make_folder(path.parent)
+    check_writable(path)
     return Exported(write_jsonl(path, transferred(address, path.parent, options.images)))
 
 

@@ -4,19 +4,18 @@ import itertools
 import json
 import zlib
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
+from mglmm.arguments import only_writer
 from mglmm.data.blocks import Block
 from mglmm.data.readers.policy import MAX_SHOWN
 from mglmm.schema import Record, UserError
 
-PARTIAL, JOURNAL, LOCK = ".partial", ".partial.journal", ".partial.lock"
-"""What the names of the unfinished file, of its journal and of the lock of the run that writes them end with."""
+PARTIAL, JOURNAL = ".partial", ".partial.journal"
+"""What the names of the unfinished file and of its journal end with."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -53,7 +52,7 @@ class Journal:
     def __init__(self, out: Path, identity: Mapping[str, Any], skip_bad: bool) -> None:
         self.out = out
         self._skip_bad = skip_bad
-        self._lock = FileLock(out.with_name(out.name + LOCK), blocking=False)
+        self._alone = ExitStack()
         self._partial, self._journal = out.with_name(out.name + PARTIAL), out.with_name(out.name + JOURNAL)
         self._identity = json.dumps(identity, sort_keys=True).encode() + b"\n"
         self._entries: list[Entry] = []
@@ -80,19 +79,14 @@ class Journal:
 
     def __enter__(self) -> Self:
         """Open the file behind the last block that is known to be whole; UserError if another run writes it."""
-        try:
-            self._lock.acquire()
-        except Timeout as error:
-            raise UserError(f"{self.out}: another run is writing it; wait for it, or give another --out") from error
-        except OSError as error:
-            raise self._unwritable(error) from error
+        self._alone.enter_context(only_writer(self.out))
         self._entries = self._kept()
         mode = "r+b" if self._entries else "wb"
         try:
             self._file, self._log = self._partial.open(mode), self._journal.open(mode)
             self._cut()
         except OSError as error:
-            self._unlock()
+            self._alone.close()
             raise self._unwritable(error) from error
         return self
 
@@ -114,13 +108,7 @@ class Journal:
                 return
             self._journal.unlink(missing_ok=True)
         finally:
-            self._unlock()
-
-    def _unlock(self) -> None:
-        """Let other runs write; removed while it is held, so that none that waits for this lock file gets it."""
-        with suppress(PermissionError):  # Windows removes it with the release
-            Path(self._lock.lock_file).unlink(missing_ok=True)
-        self._lock.release()
+            self._alone.close()
 
     def add(self, block: Block) -> None:
         """Write the next block; UserError if it cannot be."""

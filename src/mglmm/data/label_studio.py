@@ -10,6 +10,7 @@ from xml.sax.saxutils import quoteattr
 
 from mglmm import masks
 from mglmm.data import brush
+from mglmm.data.meta import meta_of
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn
 
 REGION = "segment-"
@@ -60,7 +61,7 @@ def reviewed(record: Mapping[str, Any], result: Sequence[Mapping[str, Any]]) -> 
     """The sample of a task's record with what a reviewer made of it.
 
     A region that is gone takes its segment with it, also out of the answers; a phrase without segments is plain text
-    again, and parts of what is gone become wholes. New regions get the next free ids.
+    again, parts of what is gone become wholes, and `meta` forgets it. New regions get the next free ids.
 
     Raises:
         ValueError: a region has no label or a broken mask, or an answer names a segment that is not there.
@@ -70,17 +71,18 @@ def reviewed(record: Mapping[str, Any], result: Sequence[Mapping[str, Any]]) -> 
     found = _segments(before, result, size)
     kept = {segment.id for segment in found}
     segments = [s if s.parent in kept else s.model_copy(update={"parent": None}) for s in found]
-    texts = {item["from_name"]: item["value"]["text"] for item in result if item["type"] == "textarea"}
+    texts = {item["from_name"]: _text(item) for item in result if item["type"] == "textarea"}
     turns = []
     for number, turn in enumerate(Turn.model_validate(turn) for turn in record["turns"]):
-        lines = texts.get(f"answer_{number}")
-        answer = turn.answer if lines is None else unlinked(lines[0] if isinstance(lines, list) else lines)
+        text = texts.get(f"answer_{number}")
+        answer = turn.answer if text is None else unlinked(text)
         unknown = set(answer.segment_ids) - kept - before.keys()
         if unknown:
             raise ValueError(f"the answer of turn {number} names segments {sorted(unknown)} that are not there")
         region_ids = tuple(i for i in turn.region_ids if i in kept)
         turns.append(turn.model_copy(update={"answer": _without(answer, kept), "region_ids": region_ids}))
-    return Sample.model_validate({**record, "segments": segments, "turns": turns})
+    meta = meta_of(record.get("meta", {}), kept)
+    return Sample.model_validate({**record, "segments": segments, "turns": turns, "meta": meta})
 
 
 def linked(answer: GroundedText) -> str:
@@ -133,7 +135,7 @@ def _region(segment: Segment) -> list[dict[str, Any]]:
 def _segments(
     before: Mapping[int, Mapping[str, Any]], result: Sequence[Mapping[str, Any]], size: tuple[int, int]
 ) -> list[Segment]:
-    captions = {item["id"]: item["value"]["text"][0] for item in result if item["from_name"] == "caption"}
+    captions = {item["id"]: _text(item) for item in result if item.get("from_name") == "caption"}
     found = []
     free = max(before, default=0) + 1
     for item in result:
@@ -156,6 +158,12 @@ def _segments(
             )
         )
     return found
+
+
+def _text(item: Mapping[str, Any]) -> str:
+    """The text of a text area, which Label Studio writes as a list of one or by itself."""
+    text: str | list[str] = item["value"]["text"]
+    return text if isinstance(text, str) else text[0]
 
 
 def _without(answer: GroundedText, kept: set[int]) -> GroundedText:

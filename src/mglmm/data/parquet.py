@@ -8,13 +8,14 @@ import json
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from mglmm.data.addresses import filesystem_of
 from mglmm.schema import Sample, UserError
 
 ROW_GROUP = 32
@@ -69,6 +70,22 @@ Row = tuple[bytes, bytes | None]
 """The JSON text of a record, and the content of its image file if that is embedded."""
 
 
+class Shard(NamedTuple):
+    """A Parquet file in one of its versions: a file that is written anew is another shard."""
+
+    url: str
+    version: str
+
+    @classmethod
+    def now(cls, url: str) -> Self:
+        """The file as it is now; UserError if it is not there."""
+        filesystem, path = filesystem_of(url)
+        try:
+            return cls(url, filesystem.ukey(path))
+        except OSError as error:
+            raise UserError(f"{url}: cannot be read ({error.strerror or error})") from error
+
+
 def write_shard(url: str, records: Iterable[tuple[Sample, bytes | None]]) -> int:
     """Write samples to one Parquet file, each with the content of its image or None; returns their number.
 
@@ -87,33 +104,34 @@ def write_shard(url: str, records: Iterable[tuple[Sample, bytes | None]]) -> int
     return count
 
 
-def num_rows(url: str) -> int:
+def num_rows(shard: Shard) -> int:
     """The number of records of a shard; UserError if it is none."""
-    return _opened(url).starts[-1]
+    return _opened(shard).starts[-1]
 
 
-def row(url: str, index: int) -> Row:
+def row(shard: Shard, index: int) -> Row:
     """Record `index` of a shard."""
-    shard = _opened(url)
-    group = int(np.searchsorted(shard.starts, index, side="right")) - 1
-    return _rows(_row_group(url, group).slice(index - shard.starts[group], 1))[0]
+    starts = _opened(shard).starts
+    group = int(np.searchsorted(starts, index, side="right")) - 1
+    return _rows(_row_group(shard, group).slice(index - starts[group], 1))[0]
 
 
 def rows(url: str) -> Iterator[Row]:
     """All records of a shard in order, of which one row group at a time is held."""
-    shard = _Shard(url)
-    for group in range(len(shard.starts) - 1):
-        yield from _rows(shard.read(group))
+    opened = _Opened(url)
+    for group in range(len(opened.starts) - 1):
+        yield from _rows(opened.read(group))
 
 
-class _Shard:
+class _Opened:
     """An open Parquet file of samples. `starts`: the number of its first record for every row group, and its end."""
 
     def __init__(self, url: str) -> None:
         self.url = url
+        filesystem, path = filesystem_of(url)
         try:
             # pyarrow's own reader of local files is several times as fast as a Python file object
-            self.file = pq.ParquetFile(fsspec.open(url, "rb").open() if "://" in url else url)
+            self.file = pq.ParquetFile(filesystem.open(path, "rb") if "://" in url else url)
         except (OSError, pa.ArrowInvalid) as error:
             raise UserError(f"{url}: cannot be read as Parquet ({' '.join(str(error).split())})") from error
         missing = set(SCHEMA.names) - set(self.file.schema_arrow.names)
@@ -131,13 +149,13 @@ class _Shard:
 
 
 @lru_cache(maxsize=OPEN_SHARDS)
-def _opened(url: str) -> _Shard:
-    return _Shard(url)
+def _opened(shard: Shard) -> _Opened:
+    return _Opened(shard.url)
 
 
 @lru_cache(maxsize=8)
-def _row_group(url: str, group: int) -> pa.Table:
-    return _opened(url).read(group)
+def _row_group(shard: Shard, group: int) -> pa.Table:
+    return _opened(shard).read(group)
 
 
 def _rows(table: pa.Table) -> list[Row]:
@@ -147,8 +165,16 @@ def _rows(table: pa.Table) -> list[Row]:
 def _row(values: dict[str, Any]) -> Row:
     """The JSON text is checked by whoever makes a `Sample` of it, as that of any other file."""
     image = values["image"] or {"path": None, "bytes": None}
-    record = {**values, "image": image["path"], "meta": json.loads(values["meta"])}
+    record = {**values, "image": image["path"], "meta": _meta(values["meta"])}
     return json.dumps(record).encode(), image["bytes"]
+
+
+def _meta(text: str | None) -> Any:
+    """The value of a JSON text; what is none stays as it is, and is refused as `meta` of a sample."""
+    try:
+        return None if text is None else json.loads(text)
+    except ValueError:
+        return text
 
 
 def _table(group: list[tuple[Sample, bytes | None]], url: str) -> pa.Table:

@@ -5,7 +5,6 @@ which are parts of a whole), `train.txt` / `val.txt` (one NAME a line) and, wher
 (polygons). What differs between the sets stands in `photo_labels`, not in the code.
 """
 
-import json
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from mglmm import images, masks
 from mglmm.colors import color_name
 from mglmm.data import tasks
 from mglmm.data.photo_labels import COMPLETE, FOREIGN, LABELS
+from mglmm.data.readers.files import parse_json
 from mglmm.data.view import Item, View, places
 from mglmm.data.vocabulary import rivals
 from mglmm.schema import Rle, Sample, Segment, Task, Turn, UserError
@@ -70,7 +70,7 @@ class PhotoFolder:
     @cached_property
     def classes(self) -> dict[int, PhotoClass]:
         """The classes by id, without the background."""
-        listed = [c for c in json.loads(self._text("classes.json"))["classes"] if c["id"]]
+        listed = [c for c in self._json("classes.json")["classes"] if c["id"]]
         labels = LABELS.get(self.name, {c["name"]: c["name"] for c in listed})
         return {
             c["id"]: PhotoClass(
@@ -89,7 +89,7 @@ class PhotoFolder:
         """Instances by photo, each with `class_id` and `polygons`; None if the set marks no instances."""
         if not (self.root / self.name / "instances.json").is_file():
             return None
-        return {name: photo["instances"] for name, photo in json.loads(self._text("instances.json")).items()}
+        return {name: photo["instances"] for name, photo in self._json("instances.json").items()}
 
     def image(self, name: str) -> Image.Image:
         """The photo in mode RGB."""
@@ -181,6 +181,9 @@ class PhotoFolder:
         too_small = {c.label for c in shown} - present
         listed = dict.fromkeys((*complete, *FOREIGN.get(self.name, ())))
         return tuple(label for label in listed if label not in doubtful | too_small)
+
+    def _json(self, file: str) -> Any:
+        return parse_json(self._text(file), str(self.root / self.name / file))
 
     def _text(self, file: str) -> str:
         path = self.root / self.name / file

@@ -11,7 +11,6 @@ from itertools import accumulate, islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-import fsspec
 import numpy as np
 from PIL import Image
 from rich.console import Console
@@ -19,6 +18,7 @@ from rich.progress import track
 
 from mglmm.atomic import atomic_file
 from mglmm.data import parquet
+from mglmm.data.addresses import JSON_ENDINGS, filesystem_of
 from mglmm.data.readers.files import check_image
 from mglmm.images import load_image
 from mglmm.schema import Sample, UserError, read_line
@@ -66,8 +66,9 @@ def lines(address: Address) -> Iterator[Line]:
             for number, (raw, image) in enumerate(parquet.rows(shard), start=1):
                 yield Line(shard, f"row {number}", raw, image)
         return
+    filesystem, path = filesystem_of(address)
     try:
-        with fsspec.open(address, "rb") as file:
+        with filesystem.open(path, "rb") as file:
             for number, raw in enumerate(file, start=1):
                 if raw.strip():
                     yield Line(address, f"line {number}", raw, None)
@@ -158,8 +159,9 @@ def image_bytes(sample: Sample, folder: str, embedded: bytes | None) -> bytes:
     if embedded is not None:
         return embedded
     place = image_address(sample, folder)
+    filesystem, path = filesystem_of(place)
     try:
-        with fsspec.open(place, "rb") as file:
+        with filesystem.open(path, "rb") as file:
             content: bytes = file.read()
     except OSError as error:
         raise UserError(f"{place}: image of sample {sample.id} cannot be read ({_reason(error)})") from error
@@ -175,7 +177,7 @@ def image_address(sample: Sample, folder: str) -> str:
 
 def is_parquet(address: str) -> bool:
     """Whether an address means Parquet: a file of that ending, or a folder (of shards)."""
-    return address.endswith(".parquet") or not address.endswith((".jsonl", ".json", ".ndjson")) and _is_folder(address)
+    return address.endswith(".parquet") or not address.endswith(JSON_ENDINGS) and _is_folder(address)
 
 
 def folder_of(address: str) -> str:
@@ -183,7 +185,8 @@ def folder_of(address: str) -> str:
     if _is_local(address):
         path = Path(address)
         return str(path if path.is_dir() else path.parent)
-    return address.rstrip("/") if not address.endswith((".parquet", ".jsonl")) else address.rpartition("/")[0]
+    is_file = address.endswith((".parquet", *JSON_ENDINGS))
+    return address.rpartition("/")[0] if is_file else address.rstrip("/")
 
 
 def shards(address: str) -> list[str]:
@@ -194,7 +197,7 @@ def shards(address: str) -> list[str]:
     """
     if address.endswith(".parquet"):
         return [address]
-    filesystem, path = fsspec.url_to_fs(address)
+    filesystem, path = filesystem_of(address)
     found = sorted(filesystem.glob(f"{path}/*.parquet"))
     if not found:
         raise UserError(f"{address}: the folder holds no *.parquet")
@@ -225,7 +228,7 @@ def write_parquet(
         UserError: the folder cannot be written.
     """
     total, rest = -(-count // shard_records), iter(records)
-    filesystem, path = fsspec.url_to_fs(str(folder))
+    filesystem, path = filesystem_of(str(folder))
     finals = [f"{path}/{name}-{number:05d}-of-{total:05d}.parquet" for number in range(total)]
     try:
         filesystem.makedirs(path, exist_ok=True)
@@ -269,8 +272,8 @@ class _Lines:
 
     def __init__(self, address: str) -> None:
         self.address = address
+        self.filesystem, self.path = filesystem_of(address)
         try:
-            self.filesystem, self.path = fsspec.url_to_fs(address)
             self.index = self._kept() if _is_local(address) else self._scanned(0)
         except OSError as error:
             raise UserError(f"{address}: {_reason(error)}") from error
@@ -338,7 +341,7 @@ class _Shards:
     """Parquet files, of which the number of records is known."""
 
     def __init__(self, address: str) -> None:
-        self.shards = shards(address)
+        self.shards = [parquet.Shard.now(url) for url in shards(address)]
         self.ends = list(accumulate(parquet.num_rows(shard) for shard in self.shards))
 
     def __len__(self) -> int:
@@ -349,7 +352,7 @@ class _Shards:
         which = bisect_right(self.ends, index)
         row = index - (self.ends[which - 1] if which else 0)
         raw, image = parquet.row(self.shards[which], row)
-        return Line(self.shards[which], f"row {row + 1}", raw, image)
+        return Line(self.shards[which].url, f"row {row + 1}", raw, image)
 
 
 def _is_local(address: str) -> bool:
@@ -359,7 +362,7 @@ def _is_local(address: str) -> bool:
 def _is_folder(address: str) -> bool:
     if _is_local(address):
         return Path(address).is_dir()
-    filesystem, path = fsspec.url_to_fs(address)
+    filesystem, path = filesystem_of(address)
     return bool(filesystem.isdir(path))
 
 

@@ -1,9 +1,12 @@
 """Several files of samples made one, one cut in several, and images unpacked: `mglmm data merge` and `split`."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from mglmm.arguments import check_writable
 from mglmm.atomic import atomic_file
 from mglmm.data.readers.files import inside
 from mglmm.data.records import Address, Line, folder_of, lines, mover, watched
@@ -91,10 +94,10 @@ def split(address: Address, out: Path, shares: Mapping[str, float], seed: int = 
     """Write `out`/PART.jsonl for every part, with its share of the images; returns the number of samples of each.
 
     All samples of an image are in the same part. Which part that is depends on the seed and the images' paths alone,
-    not on their order. A sample's `split` becomes the part's name.
+    not on their order. A sample's `split` becomes the part's name. The files are put in place when all are whole.
 
     Raises:
-        UserError: the shares do not sum to 1, or a part would be empty.
+        UserError: the shares do not sum to 1, a part would be empty, or would take the place of the file that is split.
     """
     if any(share <= 0 for share in shares.values()) or abs(sum(shares.values()) - 1) > 1e-9:
         raise UserError(f"--parts {dict(shares)}: shares must be above 0 and sum to 1, as in train=0.9 val=0.1")
@@ -111,18 +114,36 @@ def split(address: Address, out: Path, shares: Mapping[str, float], seed: int = 
             raise UserError(f"{address}: {len(images)} images are too few for the part {part}={share}")
         part_of |= dict.fromkeys(chosen, part)
     make_folder(out)
-    return {part: write_jsonl(out / f"{part}.jsonl", _part(address, out, part, part_of)) for part in shares}
+    paths = {part: _part_path(address, out, part) for part in shares}
+    counts = Counter(dict.fromkeys(shares, 0))
+    with ExitStack() as opened:
+        files = {part: opened.enter_context(atomic_file(path)) for part, path in paths.items()}
+        for sample in _parted(address, out, part_of):
+            files[sample.split].write(sample.model_dump_json() + "\n")
+            counts[sample.split] += 1
+    return dict(counts)
 
 
-def _part(address: Address, out: Path, part: str, part_of: Mapping[str, str]) -> Iterator[Sample]:
+def _part_path(address: Address, out: Path, part: str) -> Path:
+    """Where a part is written to; UserError if that cannot be, or is the file that is split."""
+    path = out / f"{part}.jsonl"
+    check_writable(path)
+    if path.exists() and Path(address).exists() and path.samefile(address):
+        raise UserError(f"{path}: is the file that is split; give another --out, or the part {part} another name")
+    return path
+
+
+def _parted(address: Address, out: Path, part_of: Mapping[str, str]) -> Iterator[Sample]:
+    """Every sample for its part, which is its `split`; its image's path is relative to `out`."""
     move = mover(folder_of(str(address)), str(out))
-    for line in watched(lines(address), f"writing {part}"):
+    for line in watched(lines(address), "writing the parts"):
         sample = line.sample()
-        if part_of[sample.image] == part:
-            if line.image is not None:
-                unpack(line, out, sample.image)
-            kept = sample.model_copy(update={"split": part})
-            yield kept if line.image is not None else move(kept)
+        kept = sample.model_copy(update={"split": part_of[sample.image]})
+        if line.image is None:
+            yield move(kept)
+        else:
+            unpack(line, out, sample.image)
+            yield kept
 
 
 def _mixed(seed: int, image: str) -> bytes:

@@ -16,6 +16,8 @@ def bind(host: str, port: int) -> socket.socket:
         bound = socket.socket(family, kind, protocol)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         bound.bind(address)
+    except UnicodeError as error:
+        raise UserError(f"{host}: is no name of a machine; give another --host") from error
     except OSError as error:
         raise UserError(f"{host}, port {port}: {error.strerror or error}; give another --host or --port") from error
     return bound

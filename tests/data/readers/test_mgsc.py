@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from mglmm import masks
+from mglmm.data.label_studio import reviewed, task
 from mglmm.data.readers import READERS
-from mglmm.data.readers.mgsc import nodes_of, write_mgsc
+from mglmm.data.readers.mgsc import _mask_text, nodes_of, write_mgsc
 from mglmm.data.readers.policy import Skipped
 from mglmm.schema import GroundedText, Rle, Sample, Segment, Span, Turn, UserError
 
@@ -91,6 +92,27 @@ def test_written_back_equal(tmp_path: Path) -> None:
     (tmp_path / "again").mkdir()
     assert write_mgsc([sample], tmp_path / "again") == 1
     assert json.loads((tmp_path / "again" / "mglmm_sa_a.json").read_text()) == nodes()
+
+
+def test_what_a_reviewer_changed_is_written(tmp_path: Path) -> None:
+    (sample,) = read(write(tmp_path, a=nodes()))
+    made = json.loads(json.dumps(task(sample, "x")))
+    record, result = made["data"]["record"], made["predictions"][0]["result"]
+    assert nodes_of(reviewed(record, result)) == nodes()
+    without = reviewed(record, [item for item in result if item["id"] != "segment-3"])
+    assert [node["gcg_labels"] for node in nodes_of(without)] == [["red car", "tall tree", "red car 2"], ["red car"]]
+    answer = next(item for item in result if item["from_name"] == "answer_1")
+    answer["value"]["text"] = ["[A car](1) without wheels."]
+    assert nodes_of(reviewed(record, result))[1]["gcg_caption"] == "<red car>A car</red car> without wheels."
+
+
+@pytest.mark.parametrize("change", [{"label": "bush"}, {"rle": Rle.from_mask(np.eye(6, 8, dtype=np.bool_))}])
+def test_changed_segments_are_written(tmp_path: Path, change: dict[str, Any]) -> None:
+    (sample,) = read(write(tmp_path, a=nodes()))
+    tree = sample.segments[1].model_copy(update=change)
+    changed = sample.model_copy(update={"segments": (sample.segments[0], tree, sample.segments[2])})
+    node = nodes_of(changed)[0][tree.label]
+    assert (node["label"], json.loads(node["mask"])) == (tree.label, json.loads(_mask_text(tree.rle)))
 
 
 KEYS = st.lists(st.text(st.characters(exclude_characters="<>", codec="utf-8"), min_size=1), unique=True, max_size=4)

@@ -136,7 +136,7 @@ def test_sa1b(tmp_path: Path) -> None:
         picture(tmp_path / f"sa_000020/sa_{number}.jpg")
     first, second = read("sa-1b", tmp_path, "sa_000020")
     assert [(s.id, s.label, s.area) for s in first.segments] == [(1, "region", 16), (2, "region", 42)]
-    assert first.meta == {"predicted_iou": [1.01, 1.01], "stability_score": [0.97, 0.97]}
+    assert first.meta == {"predicted_iou": {"1": 1.01, "2": 1.01}, "stability_score": {"1": 0.97, "2": 0.97}}
     assert first.image == "sa_000020/sa_1.jpg"
     whole = json.dumps(sa(good, other))
     for content, reason in (

@@ -99,8 +99,9 @@ def mgsc(
 def write_mgsc(samples: Iterable[Sample], folder: Path) -> int:
     """Write each sample as a file of MGSCData into `folder`; returns the number written.
 
-    A sample that was read from MGSCData gives its own nodes again, equal up to the order of keys; from any other the
-    nodes are made of its turns of the task "mgsc", and its image's path is the name of the picture as it stands there.
+    A sample that was read from MGSCData gives its own nodes again, equal up to the order of keys, unless its masks,
+    labels or answers were changed since; from any other the nodes are made of its turns of the task "mgsc", and its
+    image's path is the name of the picture as it stands there.
 
     Raises:
         UserError: the folder cannot be written.
@@ -127,7 +128,8 @@ def called(sample: Sample, name: str, image: str) -> Sample:
 
 def nodes_of(sample: Sample) -> list[dict[str, Any]]:
     """The nodes of MGSCData that a sample stands for; see `write_mgsc`."""
-    stored = sample.meta[NODES] if NODES in sample.meta else _stored_of_turns(sample)
+    kept = NODES in sample.meta and _agree(sample.meta[NODES], sample)
+    stored = sample.meta[NODES] if kept else _stored_of_turns(sample)
     rles = {segment.id: segment.rle for segment in sample.segments}
     nodes = []
     for node in stored:
@@ -140,6 +142,23 @@ def nodes_of(sample: Sample) -> list[dict[str, Any]]:
         }
         nodes.append({**node, **keys})
     return nodes
+
+
+def _agree(stored: list[dict[str, Any]], sample: Sample) -> bool:
+    """Whether the nodes that a sample was read with still say what it says."""
+    segments = {segment.id: segment for segment in sample.segments}
+    labels: dict[int, str] = {}
+    for node in stored:
+        for key in node.get("gcg_labels", ()):
+            label, mask = node[key]["label"], node[key]["mask"]
+            segment = segments.get(_segment_id(node[key]))
+            if segment is None or not isinstance(mask, int) and _rle(mask[1], key) != segment.rle:
+                return False
+            labels.setdefault(segment.id, label)
+    answers = [turn.answer for turn in _turns(stored, Path(sample.id))]
+    return all(segments[number].label == label for number, label in labels.items()) and answers == [
+        turn.answer for turn in sample.turns if turn.task == "mgsc"
+    ]
 
 
 def _read_nodes(path: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mglmm.data.meta import PREDICTED_IOU, STABILITY_SCORE
 from mglmm.data.readers.files import Pictures, read_bytes
 from mglmm.data.readers.policy import OnBad, Reading, SourceRecord, refuse
 from mglmm.data.readers.shapes import FoundRle, from_rles
@@ -46,7 +47,7 @@ def sa1b(
 ) -> Reading:
     """SA-1B: about 100 masks an image, made by SAM and named by nobody: every label is "region".
 
-    `meta["predicted_iou"]` and `meta["stability_score"]`: lists in the order of the segments. The split is a folder.
+    `meta["predicted_iou"]` and `meta["stability_score"]`: by segment id (as text). The split is a folder.
 
     Source: https://ai.meta.com/datasets/segment-anything (arXiv 2304.02643).
     Licence: SA-1B Dataset Research License; for research only, images and masks alike.
@@ -75,8 +76,8 @@ def sa1b(
                 "source": "sa-1b",
                 "split": split,
                 "meta": {
-                    "predicted_iou": [mark.predicted_iou for mark in file.annotations],
-                    "stability_score": [mark.stability_score for mark in file.annotations],
+                    PREDICTED_IOU: {str(mark.id): mark.predicted_iou for mark in file.annotations},
+                    STABILITY_SCORE: {str(mark.id): mark.stability_score for mark in file.annotations},
                 },
             }
         )
