@@ -20,7 +20,7 @@ from mglmm.data.coco_file import CocoFile, coco_file
 from mglmm.data.export import distinct_names
 from mglmm.data.readers.mgsc import ROOT, SUBTREE
 from mglmm.data.records import read, watched
-from mglmm.schema import Record, Sample, Turn, write_jsonl
+from mglmm.schema import Record, Sample, Turn, UserError, write_jsonl
 
 SAMPLES, REJECTIONS, QUARANTINE = "samples.jsonl", "rejections.jsonl", "quarantine.jsonl"
 GROUPS = ("root", "subtree", "all")
@@ -102,6 +102,11 @@ def write_evaluation(samples: str, folder: Path) -> None:
             files[group, "mask"].categories = [{"id": 1, "name": "object"}]
         for sample in watched(read(samples), str(folder)):
             turns = [turn for turn in sample.turns if turn.task == "mgsc"]
+            if COMPOSED not in sample.meta[META]:
+                raise UserError(
+                    f"{samples}: sample {sample.id!r} was annotated by an earlier version, which did not keep what each "
+                    "caption is about; leave `evaluation` out of export.forms"
+                )
             for number, (turn, node) in enumerate(zip(turns, sample.meta[META][COMPOSED], strict=True)):
                 image = {
                     "id": f"{names[sample.id]}_{number}",
