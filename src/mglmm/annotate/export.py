@@ -104,7 +104,7 @@ def write_evaluation(samples: str, folder: Path) -> None:
             turns = [turn for turn in sample.turns if turn.task == "mgsc"]
             if COMPOSED not in sample.meta[META]:
                 raise UserError(
-                    f"{samples}: sample {sample.id!r} was annotated by an earlier version, which did not keep what each "
+                    f"{samples}: sample {sample.id!r} was annotated by an earlier version, which did not keep what a "
                     "caption is about; leave `evaluation` out of export.forms"
                 )
             for number, (turn, node) in enumerate(zip(turns, sample.meta[META][COMPOSED], strict=True)):
