@@ -108,7 +108,7 @@ def _add_pictures(app: gradio.Server, pictures: PictureStore, decoding: asyncio.
 def _add_sessions(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/sessions")
     async def _open(request: Request) -> dict[str, Any]:
-        """The session in the body, found to be whole, and its picture."""
+        """The session in the body, found to be whole, with its picture as one that is kept."""
         body = await _body(request, "the session", MAX_SESSION_BYTES)
 
         def _opened() -> dict[str, Any]:
@@ -117,7 +117,7 @@ def _add_sessions(app: gradio.Server, pictures: PictureStore, decoding: asyncio.
             kept = pictures.add(session.content)
             if kept.size != session.sample.size:
                 raise UserError("the session: its picture is larger than the studio works with")
-            return {"picture": _told(kept), "sample": session.sample.model_dump(mode="json")}
+            return session.model_dump(mode="json", include={"sample", "unnamed"}) | {"picture": _told(kept)}
 
         async with decoding:
             return await run_in_threadpool(_opened)

@@ -80,7 +80,7 @@ def to_overlay(wanted: Wanted, image: Image.Image) -> File:
     """
     sample = wanted.session.sample
     answer = sample.turns[wanted.turn].answer if wanted.turn is not None else None
-    segments = [sample.segment(i) for i in dict.fromkeys(answer.segment_ids)] if answer else sample.children(None)
+    segments = sample.children(None) if wanted.turn is None else wanted.session.segments_of(wanted.turn)
     if len(segments) > MAX_DRAWN:
         raise UserError(f"{len(segments)} masks are too many for one picture; the limit is {MAX_DRAWN}")
     scale = max(1, -(-LEGIBLE_SIDE_PX // max(image.size)))

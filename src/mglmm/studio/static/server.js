@@ -41,7 +41,7 @@ export async function pictureOf(id) {
   return response.blob();
 }
 
-/** {picture, sample} of a session file, found to be whole. */
+/** {picture, sample, unnamed} of a session file, found to be whole. */
 export async function openSession(blob) {
   return (await send("studio/sessions", blob)).json();
 }
