@@ -315,7 +315,7 @@ def test_what_is_no_picture(open_page: Callable[..., Any], tmp_path: Path) -> No
     huge = tmp_path / "huge.png"
     Image.new("1", (20_000, 10_000)).save(huge)
     page.set_input_files("#picture-file", huge)
-    expect(page.get_by_role("alert")).to_contain_text("above the limit of 89,478,485 pixels")
+    expect(page.get_by_role("alert")).to_contain_text("above the limit of 67,108,864 pixels")
     heavy = tmp_path / "heavy.png"
     with heavy.open("wb") as file:
         file.truncate(49 * 2**20)

@@ -306,12 +306,31 @@ def test_a_plain_jpeg_is_kept_as_it_is() -> None:
     assert keep(buffer.getvalue() + b"more").content != buffer.getvalue() + b"more"
 
 
-@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "GIF"])
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF"])
 def test_nothing_but_pixels_is_kept_of_other_forms(form: str) -> None:
     buffer = io.BytesIO()
     options = {"pnginfo": _text(), "icc_profile": b"secret" * 30, "comment": b"secret", "description": "secret"}
     Image.new("RGB", (20, 10), "teal").save(buffer, form, **options)
     assert b"secret" in buffer.getvalue() and b"secret" not in keep(buffer.getvalue()).content
+
+
+@pytest.mark.parametrize("form", ["EPS", "TIFF", "PPM", "ICO"])
+def test_other_forms_are_not_opened(form: str) -> None:
+    """EPS would run Ghostscript."""
+    buffer = io.BytesIO()
+    Image.new("RGB", SIZE[::-1], "teal").save(buffer, form)
+    with pytest.raises(UserError, match=r"not a picture in a known format \(PNG, JPEG, WEBP, GIF\)"):
+        keep(buffer.getvalue())
+    picture = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    with pytest.raises(UserError, match="not a picture in a known format"):
+        picture_of(opened(session(picture=picture)))
+
+
+def test_pictures_of_too_many_pixels_are_not_unpacked() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (8_193, 8_192)).save(buffer, "PNG")
+    with pytest.raises(UserError, match="8193 x 8192 is above the limit of 67,108,864 pixels"):
+        keep(buffer.getvalue())
 
 
 def _text() -> PngInfo:

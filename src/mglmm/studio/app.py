@@ -26,7 +26,7 @@ MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES
 """Ours: the largest picture as Base64, and room for its masks."""
 
 MAX_DECODING = 2
-"""Uploads, sessions and downloads worked on at once; others wait. Ours: one may take half a gigabyte for a moment."""
+"""Uploads, sessions and downloads worked on at once; others wait. Ours: one may take 1.1 GB for a moment."""
 
 UPLOADS_OF_GRADIO = ("/gradio_api/upload", "/gradio_api/process_recording")
 """Gradio's own ways to leave a file on the server, which nothing here needs."""

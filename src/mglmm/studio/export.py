@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from mglmm import viz
 from mglmm.data.export import Options, to_coco
-from mglmm.images import load_image
+from mglmm.images import WEB_FORMATS, load_image
 from mglmm.schema import Record, Sample, UserError, write_jsonl
 from mglmm.studio.pictures import MAX_SIDE_PX
 from mglmm.studio.session import Session
@@ -141,7 +141,7 @@ def picture_of(session: Session) -> Image.Image:
         UserError: it cannot be read, is larger than the studio makes any, or has not the size of the masks.
     """
     try:
-        image = load_image(session.content, max_pixels=MAX_SIDE_PX**2)
+        image = load_image(session.content, max_pixels=MAX_SIDE_PX**2, formats=WEB_FORMATS)
     except (ValueError, UserError) as error:
         raise UserError(f"the session: {error}") from None
     if (image.height, image.width) != session.sample.size:
