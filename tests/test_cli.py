@@ -2,9 +2,11 @@
 
 import io
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,6 +30,22 @@ def photo(tmp_path: Path, picture: Image.Image) -> Path:
 def tiny(tiny_model_dir: Path) -> list[str]:
     """Options that choose the tiny model."""
     return ["--model", str(tiny_model_dir), "--max-new-tokens", "12"]
+
+
+def test_a_port_in_use_leaves_no_socket_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, make = [], socket.socket
+
+    def _socket(*given: Any, **options: Any) -> socket.socket:
+        opened.append(make(*given, **options))
+        return opened[-1]
+
+    with arguments.bind("127.0.0.1", 0) as taken:
+        taken.listen()
+        monkeypatch.setattr(socket, "socket", _socket)
+        port = taken.getsockname()[1]
+        with pytest.raises(UserError, match=rf"^cannot listen at 127.0.0.1, port {port} \(Address already in use\)"):
+            arguments.bind("127.0.0.1", port)
+    assert [one.fileno() for one in opened] == [-1]
 
 
 def refused(capsys: pytest.CaptureFixture[str], *arguments: object) -> str:
