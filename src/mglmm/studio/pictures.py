@@ -15,7 +15,8 @@ from mglmm.schema import UserError
 MAX_UPLOAD_BYTES = 48 * 2**20
 """Of one picture. Ours: a photograph of `MAX_UPLOAD_PIXELS` as JPEG of high quality."""
 MAX_UPLOAD_PIXELS = 2**26
-"""Of one picture, such as 8,192 x 8,192. Ours: more than full-frame cameras make; unpacked it takes 1.1 GB at most (WebP)."""
+"""Of one picture, such as 8,192 x 8,192. Ours: more than full-frame cameras make; to be unpacked it takes up to 1.1 GB
+(WebP, as measured)."""
 MAX_SIDE_PX = 2048
 """Larger pictures are made smaller. Ours: twice what the largest grounding encoder sees, and a mask of it is quick."""
 MAX_KEPT_BYTES = 512 * 2**20
