@@ -153,7 +153,7 @@ def _rgb_and_turn(picture: Image.Image, name: str) -> tuple[Image.Image, Image.T
     _check_size(*picture.size, name)
     try:
         picture.load()
-        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION_TAG))
+        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION_TAG, 1))
         return _to_rgb(picture), turn
     except _BROKEN as error:
         raise UserError(f"{name}: the picture is damaged ({_reason(error)})") from None

@@ -70,6 +70,7 @@ def serve(
             max_file_size=MAX_SESSION_BYTES,
             _frontend=False,
         )
+        assert app.blocks is not None
         app.blocks._queue.max_size = MAX_WAITING  # `Server` makes the queue itself, without an option for it
         print(f"mglmm studio: {public or address} (Ctrl-C ends it)", flush=True)
         stop.wait()
