@@ -1,6 +1,7 @@
 """Every picture a user can hand over comes out upright and in RGB, and every broken one is one clear line."""
 
 import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -80,6 +81,40 @@ def test_32_bit_and_float_gray_are_stretched() -> None:
         assert np.asarray(picture)[0, :, 0].tolist() == [0, 26, 255]
     flat = load_image(Image.fromarray(np.full((2, 2), 7, dtype=np.int32)))
     assert np.asarray(flat).max() == 0  # one value has no range to stretch
+
+
+def test_strips_join_without_a_trace(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every mode: as Pillow or NumPy converts the picture in one piece."""
+    monkeypatch.setattr("mglmm.images._STRIP_PIXELS", 97)
+    rng = np.random.default_rng(0)
+    rgba = Image.fromarray(rng.integers(0, 256, (41, 53, 4), dtype=np.uint8))
+    keyed = rgba.convert("RGB").quantize(50)
+    keyed.info["transparency"] = 3
+    for picture in (*map(rgba.convert, ("RGB", "L", "1", "CMYK", "YCbCr", "P", "RGBA", "LA")), keyed):
+        whole = picture
+        if picture.has_transparency_data:
+            whole = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), picture.convert("RGBA"))
+        assert load_image(picture).tobytes() == whole.convert("RGB").tobytes()
+    wide = rng.integers(0, 65_536, (41, 53))
+    for values, black, white in (
+        (wide.astype("<u2"), 0, 65_535),
+        (wide.astype(">u2"), 0, 65_535),
+        (wide.astype(np.int32), wide.min(), wide.max()),
+        ((wide / 7).astype(np.float32), (wide / 7).astype(np.float32).min(), (wide / 7).astype(np.float32).max()),
+    ):
+        grey = np.round((values.astype(np.float64) - float(black)) * (255.0 / (float(white) - float(black))))
+        assert np.array_equal(np.asarray(load_image(Image.fromarray(values)))[:, :, 0], grey)
+
+
+@pytest.mark.parametrize("form", ["PNG", "TIFF"])
+def test_wide_gray_takes_little_memory(form: str) -> None:
+    """Of NumPy's, beside the picture itself."""
+    content = encoded(Image.fromarray(np.zeros((2048, 2048), np.uint16 if form == "PNG" else np.float32)), form)
+    tracemalloc.start()
+    load_image(content)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert most / 2048**2 < 10  # bytes a pixel; in one piece it takes more than 16
 
 
 def test_transparency_is_laid_on_white() -> None:

@@ -69,23 +69,30 @@ def check_picture_path(path: Path) -> None:
     check_writable(path)
 
 
-def check_port(host: str, port: int) -> None:
-    """Nothing, if a server can listen there.
+def bind(host: str, port: int) -> socket.socket:
+    """A socket at the address, not listening yet: clients are refused until somebody listens. Port 0: any free one.
 
     Raises:
-        UserError: the port is in use, needs more rights, or the host is none of this machine.
+        UserError: the port is in use or needs more rights, or the host is none of this machine.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except UnicodeError:
-        raise UserError(f"{host}: is no name of a machine; choose another --host") from None
-    except OSError as error:
-        raise UserError(f"cannot listen at {host}, port {port} ({error.strerror}); choose --host and --port") from None
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        bound = socket.socket(family, kind, protocol)
+        try:
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            bound.bind(address)
+        except OSError:
+            bound.close()
+            raise
+    except (OSError, UnicodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "this is no name of a host"
+        raise UserError(f"cannot listen at {host}, port {port} ({reason}); give another --host or --port") from error
+    return bound
+
+
+def check_port(host: str, port: int) -> None:
+    """Nothing, if a server can listen there; Raises UserError as `bind`."""
+    bind(host, port).close()
 
 
 def seed_range(text: str) -> tuple[int, int]:

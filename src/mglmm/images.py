@@ -5,6 +5,7 @@ import io
 import struct
 import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,10 @@ ImageSource = str | Path | bytes | Image.Image | np.ndarray
 MAX_PIXELS = 89_478_485
 """The largest picture that is opened (about 9,450 x 9,450). Source: Pillow's `MAX_IMAGE_PIXELS`, beyond which a file of
 a few kilobytes may be made to fill the memory."""
+
+WEB_FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
+"""Pillow's names of what a server reads. Source: those that OpenAI's API takes; others may run programs (EPS) or
+rarely tried decoders."""
 
 KEY_BYTES = 20
 """Length of a picture's key. Ours: SHA-1's, so that two pictures never share one."""
@@ -35,6 +40,9 @@ _BROKEN = (
     zlib.error,
 )
 """What Pillow's decoders raise on damaged files, as found by damaging files (tests/test_images.py)."""
+
+_STRIP_PIXELS = 2**20
+"""So many are converted at once; ours: what they take on the way is little beside a picture that could be too large."""
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = {
@@ -77,14 +85,16 @@ def load_image(
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             picture = Image.open(io.BytesIO(content), formats=formats)
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
-        raise UserError(f"{name}: above the limit of {MAX_PIXELS:,} pixels; make it smaller first") from None
+        raise UserError(f"{name}: above the limit of {max_pixels:,} pixels; make it smaller first") from None
     except UnidentifiedImageError:
         known = ", ".join(formats or ("PNG", "JPEG", "WebP", "GIF", "TIFF", "BMP", "..."))
         raise UserError(f"{name}: not a picture in a known format ({known})") from None
     except _BROKEN as error:
         raise UserError(f"{name}: the picture is damaged ({_reason(error)})") from None
     _check_size(*picture.size, name, max_pixels)
-    return _upright_rgb(picture, name)
+    rgb, turn = _rgb_and_turn(picture, name)
+    del picture  # before there is a third one
+    return rgb.transpose(turn) if turn is not None else rgb
 
 
 def from_array(array: np.ndarray) -> Image.Image:
@@ -134,14 +144,19 @@ def _read(path: Path) -> bytes:
 
 
 def _upright_rgb(picture: Image.Image, name: str) -> Image.Image:
+    rgb, turn = _rgb_and_turn(picture, name)
+    return rgb.transpose(turn) if turn is not None else rgb
+
+
+def _rgb_and_turn(picture: Image.Image, name: str) -> tuple[Image.Image, Image.Transpose | None]:
+    """The picture in mode RGB, a copy also when it is RGB already, and what makes it upright."""
     _check_size(*picture.size, name)
     try:
         picture.load()
-        orientation = picture.getexif().get(_ORIENTATION_TAG)
-        rgb = _to_rgb(picture)
+        turn = _UPRIGHT.get(picture.getexif().get(_ORIENTATION_TAG, 1))
+        return _to_rgb(picture), turn
     except _BROKEN as error:
         raise UserError(f"{name}: the picture is damaged ({_reason(error)})") from None
-    return rgb.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else rgb
 
 
 def _check_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> None:
@@ -152,16 +167,42 @@ def _check_size(width: int, height: int, name: str, most: int = MAX_PIXELS) -> N
 
 
 def _to_rgb(picture: Image.Image) -> Image.Image:
-    """Mode RGB, a copy also when it is RGB already."""
-    if picture.mode.startswith("I;16"):
-        picture = Image.fromarray(_to_8_bit(np.asarray(picture), 0.0, 65535.0))
-    elif picture.mode in ("I", "F"):
-        values = np.nan_to_num(np.asarray(picture, dtype=np.float64))
-        picture = Image.fromarray(_to_8_bit(values, values.min(), values.max()))
-    if picture.has_transparency_data:
-        rgba = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return picture.convert("RGB").copy()
+    """A copy in mode RGB, made strip by strip: what is needed on the way takes little memory."""
+    black, white = _range(picture)
+    rgb = Image.new("RGB", picture.size)
+    for top, strip in _strips(picture):
+        if _is_wide(picture):
+            strip = Image.fromarray(_to_8_bit(_values(strip), black, white))
+        if strip.has_transparency_data:
+            rgba = strip.convert("RGBA")
+            strip = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+        rgb.paste(strip.convert("RGB"), (0, top))
+    return rgb
+
+
+def _strips(picture: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """(top, strip) of the picture from top to bottom."""
+    rows = max(1, _STRIP_PIXELS // picture.width)
+    for top in range(0, picture.height, rows):
+        yield top, picture.crop((0, top, picture.width, min(top + rows, picture.height)))
+
+
+def _is_wide(picture: Image.Image) -> bool:
+    """Whether it is grey of more than 8 bits."""
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;16")
+
+
+def _range(picture: Image.Image) -> tuple[float, float]:
+    """What becomes black and what becomes white in wide grey."""
+    if picture.mode not in ("I", "F"):
+        return 0.0, 65535.0
+    ranges = [(values.min(), values.max()) for _, strip in _strips(picture) for values in [_values(strip)]]
+    return min(low for low, _ in ranges), max(high for _, high in ranges)
+
+
+def _values(strip: Image.Image) -> np.ndarray:
+    """float64 [h, w] of wide grey."""
+    return np.nan_to_num(np.asarray(strip, dtype=np.float64))
 
 
 def _to_8_bit(values: np.ndarray, black: float, white: float) -> np.ndarray:

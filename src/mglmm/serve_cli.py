@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mglmm.arguments import check_libraries, number_above_zero, port_number, positive, whole
+from mglmm.arguments import bind, check_libraries, number_above_zero, port_number, positive, whole
 from mglmm.schema import UserError
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ def serve(options: argparse.Namespace) -> None:
     The exit code is 1 if it ends because the model cannot go on.
     """
     check_libraries("the server", "serve", "fastapi", "httpcore2", "prometheus_client", "uvicorn")
-    from mglmm.serve.address import bind
     from mglmm.serve.limits import Limits
 
     limits = Limits(**{name: value for name, value in vars(options).items() if name in Limits.model_fields})

@@ -24,7 +24,7 @@ def add_command(
     """Add the command and return its parser; `add(commands, name, function, help)` makes it, `predictor` the model."""
 
     def _demo(options: argparse.Namespace) -> None:
-        """Serve the web studio until Ctrl-C: ask about pictures in a browser, and look inside their objects.
+        """Serve the web studio until Ctrl-C or SIGTERM: ask about pictures in a browser, and look inside their objects.
 
         The exit code is 1 if it ends because the model cannot go on.
         """

@@ -14,11 +14,11 @@ import numpy as np
 from PIL import Image
 
 from mglmm.answering import Conversation
+from mglmm.arguments import bind
 from mglmm.engine import Engine, Listener
 from mglmm.events import Event, Grounded, Words
 from mglmm.prediction import ImagePrediction
 from mglmm.schema import GroundedText, Rle, Segment, Span
-from mglmm.serve.address import bind
 from mglmm.serve.app import create_app
 from mglmm.serve.limits import Limits
 from mglmm.serve.pictures import data_url

@@ -221,6 +221,13 @@ def test_key() -> None:
         assert live.http.get("/openapi.json").json()["paths"][CHAT]["post"]["security"] == [{"key": []}]
 
 
+def test_a_key_beyond_ascii() -> None:
+    """As UTF-8; its last byte would be a space in Latin-1."""
+    with serving(PlayedEngine(), api_key="clé à") as live:
+        assert live.http.get("/v1/models", headers={"Authorization": "Bearer clé à".encode()}).status_code == 200
+        refused(live.http.get("/v1/models", headers={"Authorization": "Bearer clé".encode()}), 401, "invalid_api_key")
+
+
 def test_body_must_be_called_json() -> None:
     """What a page in a browser may send to any host without asking is refused."""
     with serving(PlayedEngine()) as live:

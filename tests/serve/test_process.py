@@ -117,6 +117,7 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
         said = refused(capsys, "--port", port)
         assert f"port {port}" in said and "in use" in said and "--port" in said
         assert time.perf_counter() - began < 5  # before any model is loaded
+    assert "this is no name of a host" in refused(capsys, "--host", "foo..bar")
     assert "no.such.host.invalid" in refused(capsys, "--host", "no.such.host.invalid")
     assert "no such folder" in refused(capsys, "--port", "0", "--model", "defualt")
     assert "is no port" in refused(capsys, "--port", "70000")

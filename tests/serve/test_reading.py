@@ -188,6 +188,18 @@ def test_plain_text_beside_the_content_counts() -> None:
 
 
 @pytest.mark.parametrize(
+    "more",
+    [{"minProperties": 9}, {"not": {}}, {"allOf": [{"properties": {"label": {"enum": ["cat"]}}}]}, {"$ref": "#/x"}],
+)
+def test_what_a_schema_says_of_the_whole_object(more: dict[str, Any]) -> None:
+    form = schema(label={"type": "string"})
+    form["json_schema"]["schema"] |= {"title": "Found", "description": "x", "$schema": "https://json-schema.org/x"}
+    assert asked(response_format=form).fields == ("label",)
+    form["json_schema"]["schema"] |= more
+    assert refusal(response_format=form).body.error.param == SCHEMA
+
+
+@pytest.mark.parametrize(
     "body",
     [b"", b"{", b"[" * 100_000, b'{"a":' * 100_000, b"\xff\xfe", b"null", b"[]", b'"x"', b'{"model": NaN}', b"\x00"],
 )

@@ -139,6 +139,27 @@ def test_a_mask_without_a_phrase_is_shown(page: Page, studio: Studio) -> None:
 
 
 @pytest.mark.slow
+def test_inside_a_mask_without_a_phrase(
+    page: Page, open_page: Callable[..., Any], studio: Studio, tmp_path: Path
+) -> None:
+    """It is saved and opened again with its turn, and the conversation goes on with it."""
+    ask(page, "sure")
+    page.click("#tree button")
+    expect(page.locator("#crumbs")).to_contain_text("(no phrase)")
+    expect(page.locator(".facts")).to_contain_text("4 masks")
+    name, content = download(page, "session")
+    assert json.loads(content)["unnamed"] == [{"turn": 0, "segment_id": 1, "place": 11}]
+    assert download(page, "overlay")[0] == "a-street-overlay.png"
+    (tmp_path / name).write_bytes(content)
+    again = open_page()
+    again.set_input_files("#session-file", tmp_path / name)
+    expect(again.locator(".facts")).to_have_text("1 mask")
+    assert again.locator("#tree button span").all_inner_texts()[0] == "(no phrase)"
+    ask(again, "And?")
+    assert studio.engine.asked[-1] == [("sure", "Sure, it is [SEG]."), ("And?", None)]
+
+
+@pytest.mark.slow
 def test_words_and_masks_come_while_the_answer_streams(page: Page, studio: Studio) -> None:
     studio.engine.pace = 0.15
     page.click("text=Describe everything")
@@ -294,7 +315,7 @@ def test_what_is_no_picture(open_page: Callable[..., Any], tmp_path: Path) -> No
     huge = tmp_path / "huge.png"
     Image.new("1", (20_000, 10_000)).save(huge)
     page.set_input_files("#picture-file", huge)
-    expect(page.get_by_role("alert")).to_contain_text("above the limit of 89,478,485 pixels")
+    expect(page.get_by_role("alert")).to_contain_text("above the limit of 67,108,864 pixels")
     heavy = tmp_path / "heavy.png"
     with heavy.open("wb") as file:
         file.truncate(49 * 2**20)
@@ -349,6 +370,36 @@ def test_stop(page: Page, studio: Studio) -> None:
     ask(page, "Where is the tree?")
     assert page.locator(".answer").first.inner_text() == words
     assert len(studio.engine.asked[-1]) == 1  # what was stopped is not part of the conversation
+
+
+@pytest.mark.slow
+def test_a_new_conversation_stays_new(page: Page, studio: Studio) -> None:
+    """Also when its first answer fails or is stopped."""
+    ask(page, "one")
+    page.click("#fresh")
+    ask(page, "crash")
+    ask(page, "two")
+    assert [turn[0] for turn in studio.engine.asked[-1]] == ["two"]
+    page.click("#fresh")
+    studio.engine.pace = 0.2
+    page.fill("#instruction", "three")
+    page.press("#instruction", "Enter")
+    expect(page.locator(".answer").last).to_contain_text("Café")
+    page.click("#stop")
+    expect(page.locator(".facts").last).to_contain_text("stopped")
+    studio.engine.pace = 0
+    ask(page, "four")
+    assert [turn[0] for turn in studio.engine.asked[-1]] == ["four"]
+    ask(page, "five")
+    assert [turn[0] for turn in studio.engine.asked[-1]] == ["four", "five"]
+    told = json.loads(download(page, "session")[1])["sample"]["turns"]
+    assert {turn["instruction"]: turn["follows"] for turn in told} == {
+        "one": False,
+        "two": False,
+        "three": False,
+        "four": False,
+        "five": True,
+    }
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ import io
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -138,6 +139,43 @@ def test_nothing_is_left_with_gradio(studio: Studio, address: str) -> None:
     assert error.value.code == (307 if address.endswith("/") else 403)
 
 
+def test_a_question_has_a_size(studio: Studio) -> None:
+    """However it is sent, it is refused before it is read any further."""
+    request = b"POST /gradio_api/call/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+    with socket.create_connection(("127.0.0.1", studio.port)) as announced:
+        announced.sendall(request + b"Content-Length: 400000000\r\n\r\n")
+        told = announced.makefile("rb").read()
+    assert told.startswith(b"HTTP/1.1 413") and b"the question is larger than 4 MiB; begin a new" in told
+    with socket.create_connection(("127.0.0.1", studio.port)) as chunked:
+        chunked.sendall(request + b"Transfer-Encoding: chunked\r\n\r\n")
+        for _ in range(4):
+            chunked.sendall(b"100000\r\n" + b" " * 2**20 + b"\r\n")
+        chunked.sendall(b"1\r\n \r\n")
+        assert chunked.makefile("rb").read().startswith(b"HTTP/1.1 413")
+    assert post(studio, "gradio_api/run/ask", b'{"data": []}') == (
+        403,
+        {"error": "questions go to gradio_api/call/ask"},
+    )
+
+
+def test_more_questions_than_there_is_room_for_are_refused(picture_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    launch = pytest.importorskip("mglmm.studio.launch")
+    monkeypatch.setattr(launch, "MAX_OPEN", 2)
+    monkeypatch.setattr(launch, "MAX_WAITING", 1)
+    own = Studio(FakeEngine(pace=60), free_port())
+    own.start()
+    body = json.dumps({"data": [{"picture": upload(own, picture_file), "instruction": "describe"}]}).encode()
+    found = []
+    for number in range(4):
+        found.append(post(own, "gradio_api/call/ask", body)[0])
+        for _ in range(500 if number < 2 else 0):
+            if len(own.engine.tickets) > number:
+                break
+            time.sleep(0.02)
+    assert found == [200, 200, 200, 503] and len(own.engine.tickets) == 2
+    own.end()
+
+
 def test_many_users_at_once(studio: Studio, picture_file: Path) -> None:
     """Each gets the whole of its own answer, and they do not wait for one another."""
     studio.engine.pace = 0.03
@@ -197,8 +235,9 @@ def test_a_port_in_use_is_one_line(studio: Studio, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.slow
-def test_the_command_serves_and_ends(tiny_model_dir: Path, picture_file: Path) -> None:
-    """In a process of its own: prints the address, answers, ends with Ctrl-C and exit code 0, also mid-answer."""
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_command_serves_and_ends(tiny_model_dir: Path, picture_file: Path, ending: signal.Signals) -> None:
+    """In a process of its own: prints the address, answers, ends with exit code 0, also mid-answer."""
     pytest.importorskip("gradio")
     port = free_port()
     command = [sys.executable, "-m", "mglmm", "demo", "--port", str(port), "--model", str(tiny_model_dir)]
@@ -209,7 +248,7 @@ def test_the_command_serves_and_ends(tiny_model_dir: Path, picture_file: Path) -
     question = {"picture": upload(studio, picture_file), "instruction": "Describe everything"}
     assert ask(studio, question)[-1]["kind"] == "done"
     post(studio, "gradio_api/call/ask", json.dumps({"data": [question]}).encode())
-    process.send_signal(signal.SIGINT)
+    process.send_signal(ending)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 0
     assert "Traceback" not in errors
@@ -316,6 +355,24 @@ def test_a_server_that_does_not_start_closes_its_engine(monkeypatch: pytest.Monk
     with pytest.raises(OSError, match="no"):
         serve(engine, port=free_port())  # type: ignore[arg-type]
     assert engine.closed
+
+
+def test_sigterm_ends_a_studio(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """As Ctrl-C does, and afterwards it means what it meant before."""
+    gradio = pytest.importorskip("gradio")
+    from mglmm.studio.launch import serve
+
+    heard: list[int] = []
+    monkeypatch.setattr(gradio.Server, "launch", lambda *_, **__: signal.raise_signal(signal.SIGTERM))
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    engine = FakeEngine()
+    try:
+        serve(engine, port=free_port())  # type: ignore[arg-type]
+        assert engine.closed and capsys.readouterr().out == "ended\n" and not heard
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def test_a_studio_ends_with_its_model(

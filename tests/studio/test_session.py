@@ -162,8 +162,44 @@ def test_levels_lead_back_up() -> None:
     """A level inside itself would never end."""
     data = session()
     data["sample"]["turns"][1]["region_ids"] = [8]
-    with pytest.raises(UserError, match=r"turn 1 looks into \[8\], which no turn before it names"):
+    with pytest.raises(UserError, match=r"turn 1 looks into \[8\], which came with no turn before it"):
         opened(data)
+
+
+def unnamed_session(*unnamed: dict[str, int]) -> dict[str, Any]:
+    """The car is named by no answer, but looked into."""
+    data = session(unnamed=list(unnamed))
+    data["sample"]["turns"][0]["answer"] = {"text": "Sure, it is."}
+    return data
+
+
+def test_a_mask_without_a_phrase_can_be_looked_into() -> None:
+    read = opened(unnamed_session({"turn": 0, "segment_id": 7, "place": 11}))
+    assert [[s.id for s in read.segments_of(turn)] for turn in (0, 1)] == [[7], [8]]
+    drawn = export("overlay", Wanted(session=read, turn=0)).content
+    assert drawn != export("overlay", Wanted(session=read, turn=1)).content
+
+
+@pytest.mark.parametrize(
+    ("unnamed", "told"),
+    [
+        ([], r"turn 1 looks into \[7\], which came with no turn before it"),
+        ([{"turn": 1, "segment_id": 7, "place": 0}], r"turn 1 looks into \[7\], which came with no turn before it"),
+        ([{"turn": 0, "segment_id": 7, "place": 99}], "mask 7 stands at character 99 of turn 0, which is not there"),
+        ([{"turn": 2, "segment_id": 7, "place": 0}], "mask 7 stands at character 0 of turn 2, which is not there"),
+        ([{"turn": 0, "segment_id": 8, "place": 0}], "mask 8 is listed without a phrase, but is missing or has its"),
+        ([{"turn": 0, "segment_id": 7, "place": 0}] * 2, "mask 7 is listed without a phrase, but is missing or has"),
+        ([{"turn": 0, "segment_id": 9, "place": -1}], "unnamed.0.place: Input should be greater than or equal to 0"),
+    ],
+)
+def test_masks_without_a_phrase_have_one_place(unnamed: list[dict[str, int]], told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        opened(unnamed_session(*unnamed))
+
+
+def test_a_nameless_mask_inside_a_nameless_object_is_its_part() -> None:
+    nameless = CAR.model_copy(update={"label": ""})
+    assert parent_of(segment(1, (8, 8, 12, 12), ""), nameless) == 7
 
 
 def test_a_picture_of_another_size_is_refused() -> None:
@@ -270,12 +306,31 @@ def test_a_plain_jpeg_is_kept_as_it_is() -> None:
     assert keep(buffer.getvalue() + b"more").content != buffer.getvalue() + b"more"
 
 
-@pytest.mark.parametrize("form", ["PNG", "WEBP", "TIFF", "GIF"])
+@pytest.mark.parametrize("form", ["PNG", "WEBP", "GIF"])
 def test_nothing_but_pixels_is_kept_of_other_forms(form: str) -> None:
     buffer = io.BytesIO()
     options = {"pnginfo": _text(), "icc_profile": b"secret" * 30, "comment": b"secret", "description": "secret"}
     Image.new("RGB", (20, 10), "teal").save(buffer, form, **options)
     assert b"secret" in buffer.getvalue() and b"secret" not in keep(buffer.getvalue()).content
+
+
+@pytest.mark.parametrize("form", ["EPS", "TIFF", "PPM", "ICO"])
+def test_other_forms_are_not_opened(form: str) -> None:
+    """EPS would run Ghostscript."""
+    buffer = io.BytesIO()
+    Image.new("RGB", SIZE[::-1], "teal").save(buffer, form)
+    with pytest.raises(UserError, match=r"not a picture in a known format \(PNG, JPEG, WEBP, GIF\)"):
+        keep(buffer.getvalue())
+    picture = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    with pytest.raises(UserError, match="not a picture in a known format"):
+        picture_of(opened(session(picture=picture)))
+
+
+def test_pictures_of_too_many_pixels_are_not_unpacked() -> None:
+    buffer = io.BytesIO()
+    Image.new("1", (8_193, 8_192)).save(buffer, "PNG")
+    with pytest.raises(UserError, match="8193 x 8192 is above the limit of 67,108,864 pixels"):
+        keep(buffer.getvalue())
 
 
 def _text() -> PngInfo:

@@ -13,7 +13,8 @@ Seconds = Annotated[float, Field(gt=0)]
 class Limits(Record):
     """Bounds of the server; each is an option of `mglmm serve`, which says what stands here. The defaults are ours.
 
-    At its worst the server holds `max_running + max_waiting` requests, each with its body and 3 bytes for each pixel.
+    At its worst the server holds `max_running + max_waiting` requests, each with its body and 4 bytes for each pixel.
+    It unpacks two pictures at once, which takes up to 18 bytes for each pixel (WebP, as measured; others 5 to 11).
     """
 
     model_config = ConfigDict(use_attribute_docstrings=True)

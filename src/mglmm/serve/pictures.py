@@ -6,13 +6,10 @@ import re
 
 from PIL import Image
 
-from mglmm.images import load_image
+from mglmm.images import WEB_FORMATS, load_image
 from mglmm.schema import UserError
 from mglmm.serve.errors import ApiError
 from mglmm.serve.limits import Limits
-
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF")
-"""Pillow's names. Source: those that OpenAI's API takes; others may run programs (EPS) or rarely tried decoders."""
 
 _DATA_URL = re.compile(r"data:image/[\w.+-]{1,64};base64,", re.ASCII | re.IGNORECASE)
 _SHOWN = 60
@@ -65,10 +62,10 @@ def decoded(content: bytes, limits: Limits, param: str) -> Image.Image:
     """The upright RGB picture in a file's content; its size is read from its header before anything is unpacked.
 
     Raises:
-        ApiError: no picture in one of `FORMATS`, damaged, or with too many pixels.
+        ApiError: no picture in one of `WEB_FORMATS`, damaged, or with too many pixels.
     """
     try:
-        return load_image(content, max_pixels=limits.max_pixels, formats=FORMATS)
+        return load_image(content, max_pixels=limits.max_pixels, formats=WEB_FORMATS)
     except UserError as error:
         raise ApiError(400, f"{param}: {error}", code="invalid_image", param=param) from error
 

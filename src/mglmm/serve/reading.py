@@ -27,6 +27,9 @@ Turns = tuple[tuple[str, str | None], ...]
 FIELDS = {"label": "string", "caption": "string", "confidence": "number"}
 """What an answer can put into JSON, and the types of JSON Schema."""
 
+_SCHEMA_KEYS = {"type", "properties", "required", "additionalProperties", "title", "description", "$schema"}
+"""What a schema may say of the whole object; anything else could forbid what an answer has."""
+
 _MAX_MESSAGE = 300
 _ANY_JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
@@ -206,7 +209,13 @@ def _fields(request: ChatRequest) -> tuple[str, ...] | None:
     properties = schema.get("properties")
     required = schema.get("required", [])
     known = isinstance(properties, Mapping) and all(_fits(name, value) for name, value in properties.items())
-    if schema.get("type") != "object" or not known or not properties or not isinstance(required, list):
+    if (
+        set(schema) - _SCHEMA_KEYS
+        or schema.get("type") != "object"
+        or not known
+        or not properties
+        or not isinstance(required, list)
+    ):
         raise _unfillable(param)
     if not all(isinstance(name, str) and name in properties for name in required):
         raise _unfillable(param)

@@ -32,7 +32,7 @@ def serve(predictor: Predictor, bound: socket.socket, model: str, limits: Limits
 
     Args:
         predictor: whose model answers.
-        bound: where; see `address.bind`.
+        bound: where; see `arguments.bind`.
         model: the name that requests must give.
         api_key: what requests must bear; None: nothing.
     """

@@ -73,8 +73,10 @@ class Service:
         if self._api_key is None:
             return
         scheme, _, key = request.headers.get("authorization", "").partition(" ")
-        # compared in constant time: how long it takes tells nothing of how much of it is right
-        right = hmac.compare_digest(key.strip().encode(), self._api_key.encode())
+        # compared in constant time: how long it takes tells nothing of how much of it is right; as bytes, since headers
+        # are read as Latin-1 whatever they hold
+        own = self._api_key.encode("utf-8", "surrogateescape")
+        right = hmac.compare_digest(key.strip(" \t").encode("latin-1"), own)
         if scheme.lower() != "bearer" or not right:
             raise ApiError(
                 401,

@@ -15,7 +15,8 @@ from fastapi.staticfiles import StaticFiles
 from mglmm.engine import Engine, EngineClosedError
 from mglmm.schema import UserError, read_line
 from mglmm.studio import export, page
-from mglmm.studio.pictures import MAX_UPLOAD_BYTES, Kept, PictureStore, too_large
+from mglmm.studio.bodies import QuestionLimit, body_of
+from mglmm.studio.pictures import MAX_UPLOAD_BYTES, Kept, PictureStore
 from mglmm.studio.samples import SAMPLES, sample_png
 from mglmm.studio.session import Question, Session
 from mglmm.studio.streaming import answers
@@ -26,10 +27,12 @@ MAX_SESSION_BYTES = 2 * MAX_UPLOAD_BYTES
 """Ours: the largest picture as Base64, and room for its masks."""
 
 MAX_DECODING = 2
-"""Uploads, sessions and downloads worked on at once; others wait. Ours: one may take half a gigabyte for a moment."""
+"""Uploads, sessions and downloads worked on at once; others wait. Ours: one may take 1.1 GB for a moment."""
 
 UPLOADS_OF_GRADIO = ("/gradio_api/upload", "/gradio_api/process_recording")
 """Gradio's own ways to leave a file on the server, which nothing here needs."""
+PAST_THE_QUEUE = ("/gradio_api/run/{name}", "/gradio_api/api/{name}")
+"""Gradio's ways to ask without a place in its queue, where nothing limits how many do."""
 
 GONE = "The server has gone in the middle of the answer; ask again when it is back."
 
@@ -56,6 +59,9 @@ def make_app(engine: Engine, *, model: str = "default", max_new_tokens: int = 51
     _add_sessions(app, pictures, decoding)
     for address in UPLOADS_OF_GRADIO:  # ours come first
         app.add_api_route(address, _refuse, methods=["POST"])
+    for address in PAST_THE_QUEUE:
+        app.add_api_route(address, _refuse_directly, methods=["POST"])
+    app.add_middleware(QuestionLimit)
 
     @app.api(name="ask", concurrency_limit=None)
     async def _ask(question: dict[str, Any]) -> AsyncIterator[dict[str, Any]]:
@@ -88,10 +94,14 @@ def _refuse() -> JSONResponse:
     return JSONResponse({"error": "pictures go to studio/pictures"}, _FORBIDDEN)
 
 
+def _refuse_directly(name: str) -> JSONResponse:
+    return JSONResponse({"error": f"questions go to gradio_api/call/{name}"}, _FORBIDDEN)
+
+
 def _add_pictures(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/pictures")
     async def _upload(request: Request) -> dict[str, Any]:
-        content = await _body(request, "the picture", MAX_UPLOAD_BYTES)
+        content = await body_of(request, "the picture", MAX_UPLOAD_BYTES)
         async with decoding:
             return _told(await run_in_threadpool(pictures.add, content))
 
@@ -108,8 +118,8 @@ def _add_pictures(app: gradio.Server, pictures: PictureStore, decoding: asyncio.
 def _add_sessions(app: gradio.Server, pictures: PictureStore, decoding: asyncio.Semaphore) -> None:
     @app.post("/studio/sessions")
     async def _open(request: Request) -> dict[str, Any]:
-        """The session in the body, found to be whole, and its picture."""
-        body = await _body(request, "the session", MAX_SESSION_BYTES)
+        """The session in the body, found to be whole, with its picture as one that is kept."""
+        body = await body_of(request, "the session", MAX_SESSION_BYTES)
 
         def _opened() -> dict[str, Any]:
             session = read_line(body, Session, "the session")
@@ -117,14 +127,14 @@ def _add_sessions(app: gradio.Server, pictures: PictureStore, decoding: asyncio.
             kept = pictures.add(session.content)
             if kept.size != session.sample.size:
                 raise UserError("the session: its picture is larger than the studio works with")
-            return {"picture": _told(kept), "sample": session.sample.model_dump(mode="json")}
+            return session.model_dump(mode="json", include={"sample", "unnamed"}) | {"picture": _told(kept)}
 
         async with decoding:
             return await run_in_threadpool(_opened)
 
     @app.post("/studio/export/{form}")
     async def _export(form: str, request: Request) -> Response:
-        body = await _body(request, "the session", MAX_SESSION_BYTES)
+        body = await body_of(request, "the session", MAX_SESSION_BYTES)
 
         def _made() -> export.File:
             return export.export(form, read_line(body, export.Wanted, "the session to export"))
@@ -147,14 +157,3 @@ def _told(kept: Kept) -> dict[str, Any]:
 
 def _file(content: bytes, media_type: str) -> Response:
     return Response(content, media_type=media_type, headers={"Cache-Control": "private, max-age=86400, immutable"})
-
-
-async def _body(request: Request, what: str, limit: int) -> bytes:
-    """The body of a request, read no further than `limit` bytes; UserError if it is longer."""
-    parts, length = [], 0
-    async for part in request.stream():
-        length += len(part)
-        if length > limit:
-            raise UserError(too_large(what, limit))
-        parts.append(part)
-    return b"".join(parts)

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from mglmm import viz
 from mglmm.data.export import Options, to_coco
-from mglmm.images import load_image
+from mglmm.images import WEB_FORMATS, load_image
 from mglmm.schema import Record, Sample, UserError, write_jsonl
 from mglmm.studio.pictures import MAX_SIDE_PX
 from mglmm.studio.session import Session
@@ -80,7 +80,7 @@ def to_overlay(wanted: Wanted, image: Image.Image) -> File:
     """
     sample = wanted.session.sample
     answer = sample.turns[wanted.turn].answer if wanted.turn is not None else None
-    segments = [sample.segment(i) for i in dict.fromkeys(answer.segment_ids)] if answer else sample.children(None)
+    segments = sample.children(None) if wanted.turn is None else wanted.session.segments_of(wanted.turn)
     if len(segments) > MAX_DRAWN:
         raise UserError(f"{len(segments)} masks are too many for one picture; the limit is {MAX_DRAWN}")
     scale = max(1, -(-LEGIBLE_SIDE_PX // max(image.size)))
@@ -141,7 +141,7 @@ def picture_of(session: Session) -> Image.Image:
         UserError: it cannot be read, is larger than the studio makes any, or has not the size of the masks.
     """
     try:
-        image = load_image(session.content, max_pixels=MAX_SIDE_PX**2)
+        image = load_image(session.content, max_pixels=MAX_SIDE_PX**2, formats=WEB_FORMATS)
     except (ValueError, UserError) as error:
         raise UserError(f"the session: {error}") from None
     if (image.height, image.width) != session.sample.size:

@@ -1,7 +1,10 @@
 """Starting the studio and ending it cleanly."""
 
 import logging
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import gradio
 
@@ -9,7 +12,26 @@ from mglmm.arguments import check_port
 from mglmm.engine import Engine
 from mglmm.studio.app import MAX_SESSION_BYTES, make_app
 
+MAX_OPEN = 40
+"""Questions that are answered, or wait for the engine. Ours, and Gradio's own number of threads."""
+MAX_WAITING = 24
+"""Questions beside those; more are refused with status 503. Ours: together as many requests as the server takes."""
 
+
+@contextmanager
+def _sigterm_as_ctrl_c() -> Iterator[None]:
+    """While it lasts SIGTERM ends the studio as Ctrl-C does; only the main thread may have it so."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+@_sigterm_as_ctrl_c()
 def serve(
     engine: Engine,
     *,
@@ -20,7 +42,7 @@ def serve(
     max_new_tokens: int = 512,
     stop: threading.Event | None = None,
 ) -> None:
-    """Serve the studio until Ctrl-C, or until `stop` is set; prints its address. Closes the engine.
+    """Serve the studio until Ctrl-C or SIGTERM, or until `stop` is set; prints its address. Closes the engine.
 
     Args:
         share: also through a public address of Gradio's relay, which needs the network.
@@ -38,6 +60,7 @@ def serve(
             server_name=host,
             server_port=port,
             share=share,
+            max_threads=MAX_OPEN,
             prevent_thread_lock=True,
             quiet=True,
             ssr_mode=False,
@@ -47,6 +70,8 @@ def serve(
             max_file_size=MAX_SESSION_BYTES,
             _frontend=False,
         )
+        assert app.blocks is not None
+        app.blocks._queue.max_size = MAX_WAITING  # `Server` makes the queue itself, without an option for it
         print(f"mglmm studio: {public or address} (Ctrl-C ends it)", flush=True)
         stop.wait()
     except KeyboardInterrupt:

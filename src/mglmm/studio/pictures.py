@@ -9,11 +9,14 @@ from threading import Lock
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 
-from mglmm.images import load_image
+from mglmm.images import WEB_FORMATS, load_image
 from mglmm.schema import UserError
 
 MAX_UPLOAD_BYTES = 48 * 2**20
-"""Of one picture. Ours: a photograph of 89 million pixels, the most that is opened, as JPEG of high quality."""
+"""Of one picture. Ours: a photograph of `MAX_UPLOAD_PIXELS` as JPEG of high quality."""
+MAX_UPLOAD_PIXELS = 2**26
+"""Of one picture, such as 8,192 x 8,192. Ours: more than full-frame cameras make; to be unpacked it takes up to 1.1 GB
+(WebP, as measured)."""
 MAX_SIDE_PX = 2048
 """Larger pictures are made smaller. Ours: twice what the largest grounding encoder sees, and a mask of it is quick."""
 MAX_KEPT_BYTES = 512 * 2**20
@@ -44,7 +47,7 @@ class Kept:
 
     def image(self) -> Image.Image:
         """The picture, mode RGB."""
-        return load_image(self.content)
+        return load_image(self.content, formats=WEB_FORMATS)
 
 
 def keep(content: bytes) -> Kept:
@@ -54,16 +57,16 @@ def keep(content: bytes) -> Kept:
     photograph was taken), no comment, no color profile, nothing that follows the picture in its file.
 
     Raises:
-        UserError: the file is too large or no picture that can be used (see `load_image`).
+        UserError: the file is too large, or no picture in one of `WEB_FORMATS` that can be used (see `load_image`).
     """
     if len(content) > MAX_UPLOAD_BYTES:
         raise UserError(too_large("the picture", MAX_UPLOAD_BYTES))
-    image = load_image(content)
+    image = load_image(content, max_pixels=MAX_UPLOAD_PIXELS, formats=WEB_FORMATS)
     uploaded_size = (image.height, image.width)
     image.info.clear()  # Pillow would write comments and color profiles again
     image.thumbnail((MAX_SIDE_PX, MAX_SIDE_PX), Image.Resampling.LANCZOS)
     size = (image.height, image.width)
-    with Image.open(io.BytesIO(content)) as file:
+    with Image.open(io.BytesIO(content), formats=WEB_FORMATS) as file:
         jpeg = file.format == "JPEG"
         plain = isinstance(file, JpegImageFile) and file.mode == "RGB" and _holds_pixels_alone(file, content)
     if plain and size == uploaded_size:

@@ -84,16 +84,26 @@ class Question(Record):
         return [*((t.instruction, t.marked) for t in self.turns), (self.instruction, None)]
 
 
+class UnnamedMask(Record):
+    """A mask that no phrase is tied to: with which turn of the sample it came, and at which character of its text."""
+
+    turn: Annotated[int, Field(ge=0)]
+    segment_id: int
+    place: Annotated[int, Field(ge=0)]
+
+
 class Session(Record):
     """A session that can be opened again: `picture` is a data URL (PNG or JPEG) of the image of `sample`.
 
     A turn of the sample that looks into an object has its id in `region_ids`; the turns of one level stand together.
+    `unnamed`: where the segments belong that no answer names.
     """
 
     format: Literal["mglmm-session"]
     version: Literal[1]
     picture: Annotated[str, Field(pattern=_DATA_URL.pattern)]
     sample: Sample
+    unnamed: Annotated[tuple[UnnamedMask, ...], Field(max_length=MAX_SEGMENTS)] = ()
 
     @model_validator(mode="after")
     def _is_no_larger_than_the_studio_makes(self) -> Self:
@@ -107,13 +117,35 @@ class Session(Record):
         return self
 
     @model_validator(mode="after")
-    def _levels_lead_back_up(self) -> Self:
-        known: set[int] = set()
-        for number, turn in enumerate(self.sample.turns):
-            if len(turn.region_ids) > 1 or not known.issuperset(turn.region_ids):
-                raise ValueError(f"turn {number} looks into {list(turn.region_ids)}, which no turn before it names")
-            known.update(turn.answer.segment_ids)
+    def _unnamed_masks_have_a_place(self) -> Self:
+        turns = self.sample.turns
+        named = {i for turn in turns for i in turn.answer.segment_ids}
+        left = {segment.id for segment in self.sample.segments} - named
+        for mask in self.unnamed:
+            if mask.segment_id not in left:
+                raise ValueError(f"mask {mask.segment_id} is listed without a phrase, but is missing or has its place")
+            left.remove(mask.segment_id)
+            if mask.turn >= len(turns) or mask.place > len(turns[mask.turn].answer.text):
+                raise ValueError(
+                    f"mask {mask.segment_id} stands at character {mask.place} of turn {mask.turn}, which is not there"
+                )
         return self
+
+    @model_validator(mode="after")
+    def _levels_lead_back_up(self) -> Self:
+        came = {mask.segment_id: mask.turn for mask in self.unnamed}
+        for number, turn in enumerate(self.sample.turns):
+            if len(turn.region_ids) > 1 or any(came.get(i, number) >= number for i in turn.region_ids):
+                raise ValueError(f"turn {number} looks into {list(turn.region_ids)}, which came with no turn before it")
+            for segment_id in turn.answer.segment_ids:
+                came.setdefault(segment_id, number)
+        return self
+
+    def segments_of(self, turn: int) -> list[Segment]:
+        """The masks of a turn of the sample, in the order of its phrases, then those of no phrase."""
+        named = self.sample.turns[turn].answer.segment_ids
+        ids = [*named, *(mask.segment_id for mask in self.unnamed if mask.turn == turn)]
+        return [self.sample.segment(segment_id) for segment_id in dict.fromkeys(ids)]
 
     @property
     def content(self) -> bytes:
@@ -145,7 +177,7 @@ def parent_of(segment: Segment, focus: Segment | None) -> int | None:
     if focus is None:
         return None
     own, whole = segment.rle.to_coco(), focus.rle.to_coco()
-    again = definite(segment.label).casefold() == definite(focus.label).casefold()
+    again = segment.label != "" and definite(segment.label).casefold() == definite(focus.label).casefold()
     if again or masks.iou_matrix([own], [whole])[0, 0] >= SAME_IOU:
         return None
     return focus.id if masks.containment_matrix([own], [whole])[0, 0] >= PART_SHARE else None

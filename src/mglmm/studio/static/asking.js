@@ -8,7 +8,7 @@ export async function* events(session, turn, signal) {
   const question = {
     picture: session.picture.id, instruction: turn.instruction, first_segment_id: session.nextId,
     focus: turn.focus === null ? null : { id, rle, label },
-    turns: session.conversation(turn).map(({ instruction, text, spans, unnamed }) => (
+    turns: session.conversation(turn.focus).map(({ instruction, text, spans, unnamed }) => (
       { instruction, answer: { text, spans }, unnamed })),
   };
   try {

@@ -6,7 +6,7 @@ import { save } from "./save.js";
 import { Fault, Lost, openSession, pictureOf, upload } from "./server.js";
 import { Session } from "./session.js";
 import { watchStart } from "./start.js";
-import { Answer, crumbsOf, element, percent, swatch, treeOf, wholeAnswer } from "./talk.js";
+import { Answer, crumbsOf, element, nameOf, percent, swatch, treeOf, wholeAnswer } from "./talk.js";
 import { Viewer } from "./viewer.js";
 
 const byId = (id) => document.getElementById(id);
@@ -65,7 +65,7 @@ function tellAbout(segments) {
   }
   const area = segments.reduce((sum, segment) => sum + segment.shape.area, 0);
   const [first] = segments;
-  const parts = [swatch(first), element("b", {}, first.label), element("span", {}, `${percent(area)} of the picture`)];
+  const parts = [swatch(first), element("b", {}, nameOf(first)), element("span", {}, `${percent(area)} of the picture`)];
   if (pinned.includes(first.id) && first.id !== focus) {
     parts.push(element("button", { type: "button", onclick: () => lookInside(first.id) }, "Look inside"));
   }
@@ -110,7 +110,7 @@ function go(level) {
   show(thread.at(-1) ?? null);
   byId("tree").querySelector("[aria-current]")?.scrollIntoView({ block: "nearest" });
   scrollToEnd();
-  const label = focus === null ? "the picture" : session.segments.get(focus).label;
+  const label = focus === null ? "the picture" : session.segments.get(focus).label || "the object";
   byId("instruction-label").textContent = `Instruction about ${label}`;
   byId("instruction").placeholder = focus === null ? "Ask, or say what to segment" : `Ask more about ${label}`;
 }
@@ -140,7 +140,7 @@ function show(turn) {
   light();
   const said = segments.map((segment) => segment.label).join(", ");
   byId("canvas").setAttribute("aria-label", `${session.name}${said ? `, with masks of ${said}` : ", without masks"}`);
-  byId("fresh").hidden = !session.thread(focus).some((one) => one.state === "done") || session.fresh.has(focus);
+  byId("fresh").hidden = !session.conversation(focus).length;
 }
 
 /** The masks of the answer about the whole picture that is shown, or that one came from; parts below. */

@@ -4,7 +4,8 @@ import { exported } from "./server.js";
 
 /** Save the session in a form; `drawn`: of which turn the overlay is (null: none), and how it is drawn. */
 export async function save(form, session, drawn) {
-  const whole = { format: "mglmm-session", version: 1, picture: await dataUrl(session.blob), sample: session.sample() };
+  const whole = { format: "mglmm-session", version: 1, picture: await dataUrl(session.blob), sample: session.sample(),
+    unnamed: session.unnamed() };
   const stem = session.name.replace(/\.\w+$/, "").slice(0, 60) || "picture";
   const { name, blob } = form === "session"
     ? { name: `${stem}-session.json`, blob: new Blob([JSON.stringify(whole)], { type: "application/json" }) }

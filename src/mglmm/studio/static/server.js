@@ -41,7 +41,7 @@ export async function pictureOf(id) {
   return response.blob();
 }
 
-/** {picture, sample} of a session file, found to be whole. */
+/** {picture, sample, unnamed} of a session file, found to be whole. */
 export async function openSession(blob) {
   return (await send("studio/sessions", blob)).json();
 }
@@ -57,8 +57,8 @@ export async function exported(form, wanted) {
 export async function* ask(question, signal) {
   const options = { method: "POST", signal, headers: { "Content-Type": "application/json" } };
   const joined = await reach("gradio_api/call/ask", { ...options, body: JSON.stringify({ data: [question] }) });
-  if (!joined.ok) throw new Fault(`The server takes no questions now (${joined.status}); try again in a moment.`);
-  const { event_id } = await joined.json();
+  const { event_id, error } = await joined.json().catch(() => ({}));
+  if (!joined.ok) throw new Fault(error ?? `The server takes no questions now (${joined.status}); try again in a moment.`);
   const stream = await reach(`gradio_api/call/ask/${event_id}`, { signal });
   let whole = false;
   for await (const [name, data] of messages(stream.body)) {

@@ -13,9 +13,8 @@ export class Session {
 
   /** A new turn, which is not answered yet. */
   begin(instruction, focus, task) {
-    const earlier = this.thread(focus).some((turn) => turn.state === "done");
     const turn = {
-      instruction, focus, task, follows: earlier && !this.fresh.has(focus), text: "", spans: [], unnamed: [],
+      instruction, focus, task, follows: this.conversation(focus).length > 0, text: "", spans: [], unnamed: [],
       state: "streaming", times: {}, at: performance.now(),
     };
     this.fresh.delete(focus);
@@ -28,12 +27,12 @@ export class Session {
     return this.turns.filter((turn) => turn.focus === focus);
   }
 
-  /** What was said before in the conversation that the next turn of a level goes on with. */
-  conversation(turn) {
-    const before = this.thread(turn.focus).filter((one) => one !== turn && one.state === "done");
-    if (!turn.follows) return [];
-    const start = before.findLastIndex((one) => !one.follows);
-    return before.slice(Math.max(start, 0));
+  /** What the next turn of a level, or the one that is not answered yet, goes on with: no turn that was broken off. */
+  conversation(focus) {
+    if (this.fresh.has(focus)) return [];
+    const thread = this.thread(focus);
+    const start = thread.findLastIndex((turn) => !turn.follows);
+    return thread.slice(Math.max(start, 0)).filter((turn) => turn.state === "done" && isAnswered(turn));
   }
 
   get nextId() {
@@ -67,7 +66,7 @@ export class Session {
 
   /** The turns that were answered, if not to the end, as a `Sample` orders them: level by level. */
   told() {
-    const told = this.turns.filter((turn) => turn.text);
+    const told = this.turns.filter(isAnswered);
     const levels = [...new Set(told.map((turn) => turn.focus))];
     return levels.flatMap((focus) => told.filter((turn) => turn.focus === focus));
   }
@@ -88,25 +87,36 @@ export class Session {
     };
   }
 
+  /** The masks of no phrase: with which turn of `sample()` each came, and at which character of its text. */
+  unnamed() {
+    return this.told().flatMap((turn, index) => {
+      const named = new Set(turn.spans.flatMap((span) => span.segment_ids));
+      const masks = this.masksOf(turn).filter(({ id }) => !named.has(id));
+      return masks.map(({ id }, order) => ({ turn: index, segment_id: id, place: turn.unnamed[order] }));
+    });
+  }
+
   /** Which turn of `sample()` a turn is; null if it is not there. */
   indexOf(turn) {
     const index = this.told().indexOf(turn);
     return index < 0 ? null : index;
   }
 
-  /** The session of a `Sample` that the server has checked. */
-  static of({ picture, sample }, blob, place) {
+  /** The session of a `Sample` and its masks of no phrase, which the server has checked. */
+  static of({ picture, sample, unnamed }, blob, place) {
     const session = new Session(picture, sample.image, blob);
     const segments = new Map(sample.segments.map((segment) => [segment.id, segment]));
     const unfinished = [sample.meta.unfinished ?? []].flat();
     for (const [index, { task, instruction, answer, region_ids, follows }] of sample.turns.entries()) {
-      const turn = { instruction, task, follows, focus: region_ids[0] ?? null, text: answer.text, spans: answer.spans, unnamed: [],
-        state: unfinished.includes(index) ? "stopped" : "done", times: {} };
+      const masks = unnamed.filter((mask) => mask.turn === index);
+      const turn = { instruction, task, follows, focus: region_ids[0] ?? null, text: answer.text, spans: answer.spans,
+        unnamed: masks.map((mask) => mask.place), state: unfinished.includes(index) ? "stopped" : "done", times: {} };
       session.turns.push(turn);
       answer.spans.forEach((span, order) => {
         for (const id of span.segment_ids) if (segments.has(id)) session.add(segments.get(id), turn, order, place);
         span.segment_ids.forEach((id) => segments.delete(id));
       });
+      masks.forEach(({ segment_id }, order) => session.add(segments.get(segment_id), turn, order, place));
     }
     return session;
   }
@@ -116,3 +126,6 @@ export class Session {
     this.segments.set(segment.id, { ...segment, turn, ...place(segment, order) });
   }
 }
+
+/** Whether a turn has words or masks. */
+const isAnswered = (turn) => Boolean(turn.text || turn.unnamed.length);

@@ -87,7 +87,7 @@ export function treeOf(session, segments, focus, node) {
   if (!segments.length) return element("p", { class: "hint" }, "Masks of an answer are listed here, parts below their whole.");
   return element("ul", {}, ...segments.map((segment) => {
     const button = element("button", { type: "button", "data-id": segment.id, "aria-current": segment.id === focus ? "true" : null },
-      swatch(segment), element("span", {}, segment.label || "(no phrase)"), element("small", {}, percent(segment.shape.area)));
+      swatch(segment), element("span", {}, nameOf(segment)), element("small", {}, percent(segment.shape.area)));
     node(button, segment);
     const item = element("li", {}, button);
     const parts = session.parts(segment.id);
@@ -99,10 +99,13 @@ export function treeOf(session, segments, focus, node) {
 /** The levels from the whole picture down to where one is. */
 export function crumbsOf(session, focus, go) {
   const levels = [{ id: null, label: "Whole picture" }, ...(focus === null ? [] : session.ancestry(focus))];
-  return levels.map(({ id, label }) => id === focus
-    ? element("li", {}, element("span", { "aria-current": "location" }, label))
-    : element("li", {}, element("button", { type: "button", class: "plain", onclick: () => go(id) }, label)));
+  return levels.map((level) => level.id === focus
+    ? element("li", {}, element("span", { "aria-current": "location" }, nameOf(level)))
+    : element("li", {}, element("button", { type: "button", class: "plain", onclick: () => go(level.id) }, nameOf(level))));
 }
+
+/** What an object is called on the page. */
+export const nameOf = ({ label }) => label || "(no phrase)";
 
 export function swatch(segment) {
   const made = element("i", { "aria-hidden": "true" });
