@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def sure(tiny_model_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     class Script(decoding.Markup):
         """Its state is how much has been said, and only what comes next may come."""
 
-        def __init__(self, model: torch.nn.Module, constrained: bool):
+        def __init__(self, model: torch.nn.Module, constrained: bool, never: Sequence[int]):
             super().__init__(model, constrained=False)
             self.scores = torch.full((len(said) + 1, self.scores.shape[1]), -torch.inf)
             self.scores[range(len(said)), said] = 0.0
