@@ -209,15 +209,15 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
             output.mask_logits, output.iou_scores = logits, scores
             if mask_labels is not None:
                 self._add_mask_losses(output, logits, scores, mask_labels)
-        if self.training and output.lm_loss is not None and output.loss is not None and not output.loss.requires_grad:
-            output.lm_loss = output.lm_loss + self._nothing()
-        return output
+        return self._with_gradient(output)
 
-    def _nothing(self) -> torch.Tensor:
-        """Zero, whose gradients are zero: for a batch none of whose losses reaches what is trained, as when only masks
-        are trained and it has none."""
-        trained = (weight for weight in self.parameters() if weight.requires_grad)
-        return sum((0 * weight.sum() for weight in trained), torch.zeros((), device=self.device))
+    def _with_gradient(self, output: MGLMMOutput) -> MGLMMOutput:
+        """The output, its gradients zero where no loss reaches what is trained: as of a batch without masks when only
+        masks are trained."""
+        if self.training and output.lm_loss is not None and output.loss is not None and not output.loss.requires_grad:
+            trained = (weight for weight in self.parameters() if weight.requires_grad)
+            output.lm_loss = sum((0 * weight.sum() for weight in trained), output.lm_loss)
+        return output
 
     def _masks_of_text(
         self,
