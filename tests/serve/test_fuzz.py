@@ -34,7 +34,12 @@ schemathesis.openapi.format(
 )
 CONFIG = SchemathesisConfig.from_dict(
     # a conversation has rules that a schema cannot say: one picture, turns, room in the context; models have names
-    {"checks": {"positive_data_acceptance": {"expected-statuses": ["200", "400", "404"]}}}
+    {
+        "checks": {
+            "positive_data_acceptance": {"expected-statuses": ["200", "400", "404", "413"]},
+            "negative_data_rejection": {"expected-statuses": ["400", "404", "413", "415", "422"]},
+        }
+    }
 )
 
 

@@ -92,7 +92,7 @@ class MGLMMForConditionalGeneration(PreTrainedModel, GenerationMixin):
     def _init_weights(self, module: nn.Module) -> None:
         """transformers' initial weights; the prompt similarity begins with the image embedding alone."""
         super()._init_weights(module)
-        if isinstance(module, sam.PromptSimilarity):
+        if self.prompt_similarity is not None and module is self.prompt_similarity.levels:
             for weight in module.parameters():
                 zeros_(weight)
 
