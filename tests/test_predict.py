@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 import mglmm
-from mglmm import grounding, masks, predict
+from mglmm import grounding, predict
 from mglmm.predict import Predictor, load
 from mglmm.schema import Prediction, UserError
 from mglmm.world.samples import world_sample
@@ -264,4 +264,4 @@ def test_a_compiled_predictor_gives_the_same_answers() -> None:
     for one, other in zip(plain.ask_many(questions), compiled.ask_many(questions), strict=True):
         assert one.answer == other.answer and one.segments
         pairs = zip(one.segments, other.segments, strict=True)
-        assert all(masks.iou_matrix([a.rle.to_coco()], [b.rle.to_coco()])[0, 0] > 0.999 for a, b in pairs)
+        assert all((a.mask != b.mask).mean() < 1e-3 for a, b in pairs)  # logits near zero may fall to either side
